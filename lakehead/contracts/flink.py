@@ -1,0 +1,72 @@
+"""The Flink side of a contract: the source table, and the two inserts that land every record.
+
+The source reads each record once through the ``safe`` format. ``rowtime`` is the event time of a
+valid record and NULL for any other, so that ``rowtime IS NOT NULL`` means *valid*, and a broken
+record or a clock from the future never moves the watermark.
+"""
+
+from lakehead.contracts.model import Contract
+from lakehead.contracts.rules import identifier, literal, row_rules
+
+_METADATA = """\
+  `decode_error` STRING METADATA FROM 'value.error' VIRTUAL,
+  `record` BYTES METADATA FROM 'value.raw' VIRTUAL,
+  `kafka_partition` INT METADATA FROM 'partition' VIRTUAL,
+  `kafka_offset` BIGINT METADATA FROM 'offset' VIRTUAL,
+  `kafka_timestamp` TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL,"""
+
+
+def source_table(contract: Contract, bootstrap: str, group: str) -> str:
+    """``CREATE TEMPORARY TABLE`` over the contract's topic."""
+    columns = "\n".join(f"  {identifier(f.name)} {f.type.flink()}," for f in contract.fields)
+    valid = " AND ".join(["`decode_error` IS NULL", *(r.holds for r in row_rules(contract))])
+    delay = contract.watermark_delay.total_seconds()
+    options = {
+        "connector": "kafka",
+        "topic": contract.topic,
+        "properties.bootstrap.servers": bootstrap,
+        "properties.group.id": group,
+        "scan.startup.mode": "earliest-offset",
+        "scan.watermark.idle-timeout": f"{int(contract.idle_timeout.total_seconds() * 1000)} ms",
+        "value.format": "safe",
+        "value.safe.format": contract.encoding,
+        "value.safe.json.timestamp-format.standard": "ISO-8601",
+    }
+    settings = ",\n".join(f"  {literal(k)} = {literal(v)}" for k, v in options.items())
+    return (
+        f"CREATE TEMPORARY TABLE {identifier(contract.stream)} (\n{columns}\n{_METADATA}\n"
+        f"  `rowtime` AS CASE WHEN {valid} THEN {identifier(contract.event_time)} END,\n"
+        f"  WATERMARK FOR `rowtime` AS `rowtime` - INTERVAL '{delay:.3f}' SECOND(9, 3)\n"
+        f") WITH (\n{settings}\n)"
+    )
+
+
+def landing_insert(contract: Contract) -> str:
+    """Valid records, with their coordinates and their lateness."""
+    columns = ", ".join(identifier(f.name) for f in contract.fields)
+    return (
+        f"INSERT INTO `lake`.{_table(contract.landing_table)}\n"
+        f"SELECT {columns}, `kafka_partition`, `kafka_offset`, `kafka_timestamp`,\n"
+        "  CURRENT_WATERMARK(`rowtime`),\n"
+        "  COALESCE(`rowtime` <= CURRENT_WATERMARK(`rowtime`), FALSE)\n"
+        f"FROM {identifier(contract.stream)} WHERE `rowtime` IS NOT NULL"
+    )
+
+
+def dead_insert(contract: Contract) -> str:
+    """Every other record, as its bytes, with every rule that it broke."""
+    causes = ",\n    ".join(
+        f"CASE WHEN NOT {r.holds} THEN {r.cause} END" for r in row_rules(contract)
+    )
+    return (
+        f"INSERT INTO `lake`.{_table(contract.dead_table)}\n"
+        "SELECT `record`,\n"
+        f"  CASE WHEN `decode_error` IS NOT NULL THEN `decode_error` ELSE CONCAT_WS('; ',\n"
+        f"    {causes}\n  ) END,\n"
+        "  `kafka_partition`, `kafka_offset`, `kafka_timestamp`\n"
+        f"FROM {identifier(contract.stream)} WHERE `rowtime` IS NULL"
+    )
+
+
+def _table(name: str) -> str:
+    return ".".join(identifier(part) for part in name.split("."))

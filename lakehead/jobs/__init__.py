@@ -1,0 +1,1 @@
+"""Flink jobs by desired state: what should run is recorded, a controller makes it so."""

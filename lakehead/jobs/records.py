@@ -1,0 +1,110 @@
+"""What is on disk about each job.
+
+``desired.json``  written by ``submit`` and ``stop``: should it run, and which job.
+``observed.json`` written by the controller alone: what it did and saw.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from lakehead.jobs.spec import JobSpec
+from lakehead.settings import Settings, write_whole
+
+
+@dataclass(frozen=True)
+class Desired:
+    """``generation`` grows with each submit or stop, so that a failed job may be tried anew."""
+
+    name: str
+    run: bool
+    generation: int
+    spec: JobSpec
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One submission. ``seen`` is whether Flink was ever found to have it."""
+
+    job_id: str
+    generation: int
+    fingerprint: str
+    started: float
+    restored_from: str | None = None
+    seen: bool = False
+
+
+State = Literal["starting", "running", "restarting", "stopping", "stopped", "failed"]
+
+
+@dataclass(frozen=True)
+class Observed:
+    """``failures`` counts attempts in a row that ended before they completed a checkpoint."""
+
+    name: str
+    state: State = "stopped"
+    generation: int = 0
+    cause: str = ""
+    failures: int = 0
+    attempts: tuple[Attempt, ...] = field(default=())
+
+    @property
+    def current(self) -> Attempt | None:
+        return self.attempts[-1] if self.attempts else None
+
+
+def job_names(settings: Settings) -> list[str]:
+    return sorted(p.parent.name for p in settings.job_records.glob("*/desired.json"))
+
+
+def read_desired(settings: Settings, name: str) -> Desired | None:
+    data = _read(_folder(settings, name) / "desired.json")
+    if data is None:
+        return None
+    spec = data["spec"]
+    for key in ("models", "declare", "inserts"):
+        spec[key] = tuple(spec[key])
+    return Desired(**(data | {"spec": JobSpec(**spec)}))
+
+
+def write_desired(settings: Settings, desired: Desired) -> None:
+    _write(_folder(settings, desired.name) / "desired.json", asdict(desired))
+
+
+def read_observed(settings: Settings, name: str) -> Observed:
+    data = _read(_folder(settings, name) / "observed.json")
+    if data is None:
+        return Observed(name)
+    attempts = tuple(Attempt(**a) for a in data["attempts"])
+    return Observed(**(data | {"attempts": attempts}))
+
+
+def write_observed(settings: Settings, observed: Observed) -> None:
+    _write(_folder(settings, observed.name) / "observed.json", asdict(observed))
+
+
+def spec_path(settings: Settings, name: str) -> Path:
+    """Where the controller puts the specification for the submitting process."""
+    return _folder(settings, name) / "spec.json"
+
+
+def suspend_marker(settings: Settings) -> Path:
+    """While this file exists no job should run, whatever is desired: the stack is going down."""
+    return settings.job_records / "suspended"
+
+
+def _folder(settings: Settings, name: str) -> Path:
+    return settings.job_records / name
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        data: dict[str, Any] = json.loads(path.read_text())
+        return data
+    except FileNotFoundError:
+        return None
+
+
+def _write(path: Path, data: dict[str, object]) -> None:
+    write_whole(path, json.dumps(data, indent=2) + "\n")

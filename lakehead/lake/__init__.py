@@ -1,0 +1,1 @@
+"""The lake: the Iceberg catalog and its tables."""

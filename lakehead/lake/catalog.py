@@ -1,0 +1,33 @@
+"""The embedded Iceberg catalog: SQLite, shared by pyiceberg, Flink and Spark.
+
+Flink and Spark open the same file by Iceberg's JdbcCatalog; ``CATALOG`` must be one name for all.
+"""
+
+from pyiceberg.catalog.sql import SqlCatalog
+
+from lakehead.settings import Settings
+
+CATALOG = "lake"
+BUSY_TIMEOUT_MS = 30_000
+
+
+def open_catalog(settings: Settings) -> SqlCatalog:
+    """The catalog of this home; made if it is not there."""
+    settings.warehouse.mkdir(parents=True, exist_ok=True)
+    return SqlCatalog(
+        CATALOG,
+        uri=f"sqlite:///{settings.catalog_db}",
+        warehouse=f"file://{settings.warehouse}",
+        **{"pool_pre_ping": "true"},
+    )
+
+
+def jdbc_properties(settings: Settings) -> dict[str, str]:
+    """The same catalog as Flink and Spark name it."""
+    return {
+        "catalog-impl": "org.apache.iceberg.jdbc.JdbcCatalog",
+        "uri": f"jdbc:sqlite:file:{settings.catalog_db}?busy_timeout={BUSY_TIMEOUT_MS}",
+        "warehouse": f"file://{settings.warehouse}",
+        "io-impl": "org.apache.iceberg.hadoop.HadoopFileIO",
+        "jdbc.schema-version": "V1",
+    }

@@ -1,0 +1,271 @@
+"""What the catalog and a table's metadata say, read without an engine.
+
+The embedded catalog is one SQLite table that points at one JSON file a table, so the standard
+library is enough: a query that starts here pays for no Iceberg library. Layouts: Iceberg's
+JdbcCatalog (``iceberg_tables``) and the table metadata of the Iceberg spec, versions 1 to 3.
+"""
+
+import difflib
+import gzip
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from lakehead.errors import SystemFailure, UserError
+from lakehead.settings import Settings
+
+# lakehead.lake.catalog has the same name for pyiceberg, but importing that imports pyiceberg.
+CATALOG = "lake"
+BUSY_TIMEOUT_S = 30.0
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_READS = 5
+_SHOWN = 5
+
+
+class SnapshotGone(SystemFailure):
+    """A file of the snapshot is not there: it was expired while it was being read."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """A top-level column. ``type`` is Iceberg's: a name, or the JSON object of a nested type."""
+
+    id: int
+    name: str
+    type: str | dict[str, Any]
+    required: bool = False
+    initial_default: object = None
+
+    @property
+    def nested(self) -> bool:
+        return isinstance(self.type, dict)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One commit. ``summary`` has the writer's notes, and Iceberg's counts as decimal text."""
+
+    id: int
+    parent_id: int | None
+    sequence_number: int
+    committed_at: datetime
+    schema_id: int | None
+    manifest_list: str
+    summary: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class TableState:
+    """A table as of one snapshot; ``snapshot`` is None as long as nothing was committed.
+
+    ``snapshots`` are all that are retained, oldest first. ``evolved``: the table has had more
+    than one schema, so its files may carry older names and types. ``refs`` is branch or tag ->
+    snapshot id.
+    """
+
+    name: str
+    uuid: str
+    metadata_location: str
+    snapshot: Snapshot | None
+    fields: tuple[Field, ...]
+    snapshots: tuple[Snapshot, ...]
+    evolved: bool
+    refs: Mapping[str, int]
+
+    @property
+    def snapshot_id(self) -> int | None:
+        return self.snapshot.id if self.snapshot else None
+
+    @property
+    def sequence_number(self) -> int:
+        """Grows by one with each commit; 0 before the first."""
+        return self.snapshot.sequence_number if self.snapshot else 0
+
+    @property
+    def committed_at(self) -> datetime | None:
+        return self.snapshot.committed_at if self.snapshot else None
+
+    @property
+    def summary(self) -> Mapping[str, str]:
+        return self.snapshot.summary if self.snapshot else {}
+
+
+def list_tables(settings: Settings) -> list[str]:
+    """Every table's name, such as ``landing.orders``, in order.
+
+    Raises:
+        UserError: there is no lake yet.
+        SystemFailure: the catalog cannot be read.
+    """
+    return sorted(_locations(settings))
+
+
+def table_state(settings: Settings, name: str, snapshot_id: int | None = None) -> TableState:
+    """The table as of now, or as of ``snapshot_id``.
+
+    Raises:
+        UserError: there is no lake, no such table, or no such snapshot.
+        SystemFailure: the catalog or the metadata file cannot be read.
+    """
+    return table_states(settings, {name: snapshot_id})[name]
+
+
+def table_states(
+    settings: Settings, wanted: Mapping[str, int | None] | None = None
+) -> dict[str, TableState]:
+    """Several tables as of one moment: the catalog is read in one transaction.
+
+    ``wanted`` is table -> snapshot id, None for the newest; without it, every table.
+    Raises as `table_state`.
+    """
+    for attempt in range(_READS):
+        locations = _locations(settings)
+        asked = dict.fromkeys(sorted(locations)) if wanted is None else wanted
+        for name in asked:
+            if name not in locations:
+                raise unknown_table(name, locations)
+        try:
+            return {n: _state(n, locations[n], snapshot) for n, snapshot in asked.items()}
+        except SnapshotGone:
+            # A table that commits each second also drops its oldest metadata files each second.
+            if attempt == _READS - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+def unknown_table(name: str, known: Iterable[str]) -> UserError:
+    """The error for a table that is not there, with what it may have meant and what there is."""
+    names = sorted(known)
+    if not names:
+        return UserError(f"there is no table {name!r}: the lake has no tables", "lakehead demo")
+    by_last = {n.split(".")[-1]: n for n in names}
+    close = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.6)
+    close += [by_last[n] for n in difflib.get_close_matches(name.split(".")[-1].lower(), by_last)]
+    meant = f"; did you mean {' or '.join(dict.fromkeys(close))}?" if close else ""
+    message = f"there is no table {name!r}{meant}\ntables: {', '.join(names)}"
+    return UserError(message, 'lakehead query "SHOW TABLES"')
+
+
+def local_path(location: str) -> str:
+    """The file behind ``file:///x``, ``file:/x`` (as Hadoop writes it) or ``/x``.
+
+    Raises:
+        UserError: the location is on an object store, which the embedded lake does not read.
+    """
+    if location.startswith("file:"):
+        rest = location.removeprefix("file:")
+        return rest.removeprefix("//") if rest.startswith("///") else rest
+    if "://" in location:
+        raise UserError(f"{location} is not a local file; only file:// locations can be read")
+    return location
+
+
+def _locations(settings: Settings) -> dict[str, str]:
+    """Table name -> metadata location."""
+    path = settings.catalog_db
+    if not path.exists():
+        raise _no_lake(settings)
+    try:
+        rows = _read_catalog(path, "ro")
+    except sqlite3.OperationalError as error:
+        if "no such table" in str(error):
+            raise _no_lake(settings) from error
+        try:
+            # A writer that was killed leaves a journal, which only a writer may roll back.
+            rows = _read_catalog(path, "rw")
+        except sqlite3.Error as second:
+            raise SystemFailure(f"the catalog {path} cannot be read: {second}") from second
+    except sqlite3.Error as error:
+        raise SystemFailure(f"the catalog {path} cannot be read: {error}") from error
+    return {
+        f"{row['table_namespace']}.{row['table_name']}": row["metadata_location"]
+        for row in rows
+        if row["metadata_location"] and row.get("iceberg_type") != "VIEW"
+    }
+
+
+def _read_catalog(path: Path, mode: str) -> list[dict[str, Any]]:
+    db = sqlite3.connect(f"file:{quote(str(path))}?mode={mode}", uri=True, timeout=BUSY_TIMEOUT_S)
+    try:
+        cursor = db.execute("SELECT * FROM iceberg_tables WHERE catalog_name = ?", (CATALOG,))
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor]
+    finally:
+        db.close()
+
+
+def _no_lake(settings: Settings) -> UserError:
+    return UserError(f"there is no lake yet at {settings.home}", "lakehead demo")
+
+
+def _state(name: str, location: str, snapshot_id: int | None) -> TableState:
+    metadata = _read_metadata(location)
+    snapshots = tuple(_snapshot(s) for s in metadata.get("snapshots") or [])
+    by_id = {s.id: s for s in snapshots}
+    schemas = {s.get("schema-id", 0): s for s in metadata.get("schemas") or [metadata["schema"]]}
+    schema = schemas[metadata.get("current-schema-id", 0)]
+    snapshot = by_id.get(metadata.get("current-snapshot-id") or -1)
+    if snapshot_id is not None:
+        if snapshot_id not in by_id:
+            raise _unknown_snapshot(name, snapshot_id, snapshots)
+        snapshot = by_id[snapshot_id]
+        schema = schemas[snapshot.schema_id] if snapshot.schema_id in schemas else schema
+    return TableState(
+        name=name,
+        uuid=metadata.get("table-uuid") or name,
+        metadata_location=location,
+        snapshot=snapshot,
+        fields=tuple(_field(f) for f in schema["fields"]),
+        snapshots=snapshots,
+        evolved=len(schemas) > 1,
+        refs={k: v["snapshot-id"] for k, v in (metadata.get("refs") or {}).items()},
+    )
+
+
+def _read_metadata(location: str) -> dict[str, Any]:
+    path = local_path(location)
+    try:
+        content = Path(path).read_bytes()
+        if path.endswith((".gz.metadata.json", ".metadata.json.gz")):
+            content = gzip.decompress(content)
+        metadata: dict[str, Any] = json.loads(content)
+    except FileNotFoundError as error:
+        raise SnapshotGone(
+            f"the table metadata {path} is gone",
+            "run it again; if it stays so, the lake's files were removed by hand",
+        ) from error
+    except (OSError, ValueError) as error:
+        raise SystemFailure(f"the table metadata {path} cannot be read: {error}") from error
+    return metadata
+
+
+def _snapshot(raw: dict[str, Any]) -> Snapshot:
+    return Snapshot(
+        id=raw["snapshot-id"],
+        parent_id=raw.get("parent-snapshot-id"),
+        sequence_number=raw.get("sequence-number", 0),
+        committed_at=_EPOCH + timedelta(milliseconds=raw["timestamp-ms"]),
+        schema_id=raw.get("schema-id"),
+        manifest_list=raw.get("manifest-list", ""),
+        summary=raw.get("summary") or {},
+    )
+
+
+def _field(raw: dict[str, Any]) -> Field:
+    default = raw.get("initial-default")
+    return Field(raw["id"], raw["name"], raw["type"], bool(raw.get("required")), default)
+
+
+def _unknown_snapshot(name: str, wanted: int, snapshots: tuple[Snapshot, ...]) -> UserError:
+    if not snapshots:
+        return UserError(f"{name} has no snapshot {wanted}: nothing was committed to it yet")
+    newest = ", ".join(f"{s.id} ({s.committed_at:%Y-%m-%d %H:%M:%S})" for s in snapshots[-_SHOWN:])
+    return UserError(
+        f"{name} has no snapshot {wanted}; it was expired, or never was. Newest: {newest}",
+        f"choose one of the {len(snapshots)} retained snapshots",
+    )

@@ -1,0 +1,1 @@
+"""Stream models: one SQL text, compiled for each engine."""

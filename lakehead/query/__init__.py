@@ -1,0 +1,1 @@
+"""Answers: DuckDB over the data files of a consistent set of snapshots."""

@@ -1,0 +1,183 @@
+"""Where things are, and the few numbers that differ from stack to stack.
+
+A *home* is the state directory of one stack; two homes on two port bases run side by side.
+A *project* is the folder that holds ``schemas/`` and ``pipelines/``.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+from lakehead.errors import UserError
+
+INSTALL_ROOT = Path(__file__).resolve().parent.parent
+DEFAULT_PORT_BASE = 19092
+_PORT_NAMES = (
+    "kafka",
+    "kafka_quorum",
+    "flink_rest",
+    "jobmanager_rpc",
+    "jobmanager_blob",
+    "taskmanager_rpc",
+    "taskmanager_data",
+)
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Every port a stack listens on, counted up from one base."""
+
+    base: int = DEFAULT_PORT_BASE
+
+    def __getattr__(self, name: str) -> int:
+        try:
+            return self.base + _PORT_NAMES.index(name)
+        except ValueError:
+            raise AttributeError(name) from None
+
+    def all(self) -> dict[str, int]:
+        """Port by name of the listener."""
+        return {name: self.base + i for i, name in enumerate(_PORT_NAMES)}
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What a person may set once for a home; kept in ``settings.json``.
+
+    Memory sizes are those of the whole process, but for ``kafka_heap_mb`` (the JVM heap).
+    """
+
+    port_base: int = DEFAULT_PORT_BASE
+    parallelism: int = 2
+    checkpoint_seconds: float = 1.0
+    kafka_heap_mb: int = 384
+    jobmanager_mb: int = 1024
+    taskmanager_mb: int = 2048
+    spark_driver_mb: int = 2048
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One stack: its home, its project, its tuning."""
+
+    home: Path
+    project: Path
+    tuning: Tuning = field(default_factory=Tuning)
+
+    @property
+    def ports(self) -> Ports:
+        return Ports(self.tuning.port_base)
+
+    @property
+    def bootstrap(self) -> str:
+        """Kafka's ``bootstrap.servers``."""
+        return f"127.0.0.1:{self.ports.kafka}"
+
+    @property
+    def flink_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports.flink_rest}"
+
+    @property
+    def catalog_db(self) -> Path:
+        return self.home / "lake" / "catalog.db"
+
+    @property
+    def warehouse(self) -> Path:
+        return self.home / "lake" / "warehouse"
+
+    @property
+    def logs(self) -> Path:
+        return self.home / "logs"
+
+    @property
+    def run(self) -> Path:
+        return self.home / "run"
+
+    @property
+    def kafka(self) -> Path:
+        return self.home / "kafka"
+
+    @property
+    def flink(self) -> Path:
+        return self.home / "flink"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.flink / "checkpoints"
+
+    @property
+    def savepoints(self) -> Path:
+        return self.flink / "savepoints"
+
+    @property
+    def job_records(self) -> Path:
+        return self.home / "jobs"
+
+    @property
+    def manifests(self) -> Path:
+        return self.home / "manifests"
+
+    @property
+    def schemas(self) -> Path:
+        return self.project / "schemas"
+
+    @property
+    def pipelines(self) -> Path:
+        return self.project / "pipelines"
+
+    @property
+    def jars(self) -> Path:
+        return INSTALL_ROOT / "jvm" / "target" / "jars"
+
+    def save(self) -> None:
+        """Write ``settings.json``, whole or not at all."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        write_whole(self.home / "settings.json", json.dumps(asdict(self.tuning), indent=2) + "\n")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Replace a file in one step, so that a reader or a crash never sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part.write_text(text)
+    part.replace(path)
+
+
+def find_project(start: Path) -> Path:
+    """The nearest folder upwards that holds ``schemas/`` and ``pipelines/``, else the checkout."""
+    for folder in (start, *start.parents):
+        if (folder / "schemas").is_dir() and (folder / "pipelines").is_dir():
+            return folder
+    return INSTALL_ROOT
+
+
+def load_settings(home: Path | None = None) -> Settings:
+    """Settings of ``home``, else of ``LAKEHEAD_HOME``, else of ``.lakehead/`` in the project.
+
+    Raises:
+        UserError: ``settings.json`` is not readable JSON, or holds an unknown or ill-typed key.
+    """
+    project = find_project(Path.cwd())
+    chosen = home or Path(os.environ.get("LAKEHEAD_HOME") or project / ".lakehead")
+    chosen = chosen.expanduser().resolve()
+    path = chosen / "settings.json"
+    tuning = _read_tuning(path) if path.exists() else Tuning()
+    return Settings(home=chosen, project=project, tuning=tuning)
+
+
+def _read_tuning(path: Path) -> Tuning:
+    known = {f.name: f.type for f in fields(Tuning)}
+    try:
+        values = json.loads(path.read_text())
+    except (ValueError, OSError) as error:
+        raise UserError(f"{path} is not readable JSON: {error}", f"rm {path}") from error
+    for key, value in values.items():
+        if key not in known:
+            raise UserError(
+                f"{path} has the unknown setting {key!r}; known are {', '.join(known)}",
+                f"remove that line from {path}",
+            )
+        if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+            raise UserError(f"{path}: {key} is {value!r}, expected a number above 0")
+    return Tuning(**values)

@@ -1,0 +1,1 @@
+"""The stack: Kafka, Flink and the job controller as supervised processes of this machine."""

@@ -1,0 +1,114 @@
+"""Start and stop a stack."""
+
+import fcntl
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lakehead.errors import SystemFailure, UserError
+from lakehead.settings import INSTALL_ROOT, Settings
+from lakehead.stack import flink, health, kafka, preflight
+from lakehead.stack.java import java_home
+from lakehead.stack.supervisor import (
+    Program,
+    Supervisor,
+    end_processes,
+    leftover_processes,
+)
+
+PARTS = ("kafka", "jobmanager", "taskmanager", "controller")
+READY_DEADLINE_SECONDS = 90
+Say = Callable[[str], None]
+
+
+def up(settings: Settings, say: Say = lambda _: None) -> float:
+    """Start what is not running and wait until all of it answers; gives the seconds taken.
+
+    Raises:
+        UserError: a port is taken, Java or the jars are missing, the disk is full.
+        SystemFailure: a part did not become ready; names its log.
+    """
+    began = time.monotonic()
+    preflight.check_disk(settings)
+    with only_one(settings):
+        supervisor = Supervisor(settings)
+        if supervisor.pid is None:
+            _start(settings, supervisor, say)
+        else:
+            supervisor.start(programs(settings, java_home()))
+        say("waiting for Kafka and Flink")
+        wait_ready(settings, supervisor)
+    return time.monotonic() - began
+
+
+def down(settings: Settings) -> None:
+    """Stop every process of this home. Jobs should have been suspended before."""
+    if not settings.home.exists():
+        return
+    with only_one(settings):
+        Supervisor(settings).stop()
+
+
+def programs(settings: Settings, java: Path) -> list[Program]:
+    """What is supervised, and how each is started."""
+    flink_environment = flink.environment(settings, java)
+    controller = [sys.executable, "-m", "lakehead.jobs.controller", str(settings.home)]
+    return [
+        Program("kafka", kafka.command(settings, java), {}, stop_seconds=30),
+        Program("jobmanager", flink.jobmanager_command(settings, java), flink_environment),
+        Program("taskmanager", flink.taskmanager_command(settings, java), flink_environment),
+        Program("controller", controller, flink_environment | {"PYTHONPATH": str(INSTALL_ROOT)}),
+    ]
+
+
+def wait_ready(settings: Settings, supervisor: Supervisor) -> None:
+    """Wait until every part answers.
+
+    Raises:
+        SystemFailure: the deadline passed, or supervisord gave a part up; names the log.
+    """
+    end = time.monotonic() + READY_DEADLINE_SECONDS
+    while True:
+        waiting = [p for p, ready in health.readiness(settings, supervisor).items() if not ready]
+        if not waiting:
+            return
+        given_up = [s.name for s in supervisor.states() if s.state == "FATAL"]
+        if given_up or time.monotonic() > end:
+            part = (given_up or waiting)[0]
+            problem = "cannot be started" if given_up else "is not ready"
+            raise SystemFailure(f"{part} {problem}", f"lakehead logs {part}")
+        time.sleep(0.1)
+
+
+@contextmanager
+def only_one(settings: Settings) -> Iterator[None]:
+    """One ``up`` or ``down`` at a time.
+
+    Raises:
+        UserError: another is at work.
+    """
+    settings.run.mkdir(parents=True, exist_ok=True)
+    with (settings.run / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"another lakehead is starting or stopping {settings.home}", "try again shortly"
+            ) from None
+        yield
+
+
+def _start(settings: Settings, supervisor: Supervisor, say: Say) -> None:
+    java = java_home()
+    preflight.check_jars(settings)
+    # A supervisor that was killed leaves its children behind, on our ports.
+    end_processes(leftover_processes(settings.home))
+    preflight.check_ports(settings)
+    settings.save()
+    (settings.run / "controller.ready").unlink(missing_ok=True)
+    say("preparing Kafka and Flink")
+    kafka.prepare(settings, java)
+    flink.prepare(settings)
+    supervisor.start(programs(settings, java))

@@ -1,0 +1,58 @@
+"""What must hold before a stack may start. Each failure has an error of its own."""
+
+import shutil
+import socket
+
+from lakehead.errors import UserError
+from lakehead.settings import Settings
+
+MINIMUM_DISK_MB = 1024
+
+
+def check_disk(settings: Settings) -> None:
+    """Raises UserError when the home cannot be written or its disk is nearly full."""
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        probe = settings.home / ".writable"
+        probe.write_text("")
+        probe.unlink()
+    except OSError as error:
+        raise UserError(
+            f"the home {settings.home} cannot be written: {error.strerror}",
+            "choose another with --home or LAKEHEAD_HOME",
+        ) from error
+    free = shutil.disk_usage(settings.home).free // 2**20
+    if free < MINIMUM_DISK_MB:
+        raise UserError(
+            f"{settings.home} has {free} MB of disk left, expected {MINIMUM_DISK_MB} MB or more",
+            "free some, or choose another disk with --home",
+        )
+
+
+def check_jars(settings: Settings) -> None:
+    """Raises UserError when the jars were not fetched."""
+    for group in ("kafka", "flink"):
+        if not any((settings.jars / group).glob("*.jar")):
+            raise UserError(f"the jars are missing from {settings.jars / group}", "make setup")
+
+
+def check_ports(settings: Settings) -> None:
+    """Raises UserError that names each port that is taken, and by which process if it is known."""
+    taken = [f"{port} ({name})" for name, port in settings.ports.all().items() if not is_free(port)]
+    if taken:
+        base = settings.tuning.port_base
+        raise UserError(
+            f"ports on 127.0.0.1 are taken: {', '.join(taken)}",
+            f"lakehead up --port-base {base + 1000}, or stop what listens there (ss -ltnp)",
+        )
+
+
+def is_free(port: int) -> bool:
+    """Whether a listener could bind ``port`` on loopback now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True

@@ -1,0 +1,139 @@
+"""Where produced records go: Kafka, or a double that keeps them in memory."""
+
+import zlib
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from lakehead.errors import SystemFailure
+from lakehead.settings import Settings
+from lakehead.streams.client import client_config
+
+
+class Delivered(Protocol):
+    """A record that was acknowledged or refused."""
+
+    def partition(self) -> int | None: ...
+
+    def offset(self) -> int | None: ...
+
+
+# Called once for every record: what went wrong, or None; and the record.
+OnDelivery = Callable[[Any, Delivered], None]
+
+
+class Sink(Protocol):
+    """Takes records, and reports the delivery of each one from within ``poll`` or ``flush``."""
+
+    def produce(self, key: bytes | None, value: bytes | None, on_delivery: OnDelivery) -> None:
+        """Queue a record.
+
+        Raises:
+            BufferError: the queue is full; poll, then try again.
+            SystemFailure: the sink is broken for good.
+        """
+
+    def poll(self, timeout: float) -> int:
+        """Report deliveries, waiting up to ``timeout`` seconds for the first; how many."""
+
+    def flush(self, timeout: float) -> int:
+        """Wait up to ``timeout`` seconds for all deliveries; how many records are still queued."""
+
+
+class KafkaSink:
+    """An idempotent producer to one topic.
+
+    A record that the broker does not take in ``message.timeout.ms`` is reported as failed, which
+    bridges the restart of a broker.
+    """
+
+    def __init__(self, settings: Settings, topic: str) -> None:
+        from confluent_kafka import KafkaException, Producer
+
+        self._error = KafkaException
+        self._topic = topic
+        self._producer = Producer(
+            client_config(settings)
+            | {
+                "acks": "all",
+                "enable.idempotence": True,
+                "linger.ms": 20,
+                "compression.type": "lz4",
+                "message.timeout.ms": 120_000,
+                # As Java clients do, so that a key has one partition whoever writes it.
+                "partitioner": "murmur2_random",
+            }
+        )
+
+    def produce(self, key: bytes | None, value: bytes | None, on_delivery: OnDelivery) -> None:
+        try:
+            self._producer.produce(self._topic, value=value, key=key, on_delivery=on_delivery)
+        except self._error as error:
+            raise SystemFailure(f"Kafka's client refuses to go on: {error}") from error
+
+    def poll(self, timeout: float) -> int:
+        return self._producer.poll(timeout)
+
+    def flush(self, timeout: float) -> int:
+        return self._producer.flush(timeout)
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record that the memory sink took, at its coordinates."""
+
+    at_partition: int
+    at_offset: int
+    key: bytes | None
+    value: bytes | None
+
+    def partition(self) -> int:
+        return self.at_partition
+
+    def offset(self) -> int:
+        return self.at_offset
+
+
+class MemorySink:
+    """A double of a topic: ``records`` in the order of their production.
+
+    ``capacity`` records fit in the queue before it is full. ``refuse``, given the number of a
+    record (from 0), returns the error that its delivery reports, or None.
+    """
+
+    def __init__(
+        self,
+        partitions: int = 4,
+        capacity: int = 100_000,
+        refuse: Callable[[int], str | None] = lambda number: None,
+    ) -> None:
+        self.records: list[Record] = []
+        self._ends = [0] * partitions
+        self._capacity = capacity
+        self._refuse = refuse
+        self._taken = 0
+        self._queue: deque[tuple[OnDelivery, str | None, Record]] = deque()
+
+    def produce(self, key: bytes | None, value: bytes | None, on_delivery: OnDelivery) -> None:
+        if len(self._queue) >= self._capacity:
+            raise BufferError("the queue is full")
+        partition = zlib.crc32(key or b"") % len(self._ends)
+        error = self._refuse(self._taken)
+        self._taken += 1
+        record = Record(partition, self._ends[partition] if error is None else -1, key, value)
+        if error is None:
+            self._ends[partition] += 1
+            self.records.append(record)
+        self._queue.append((on_delivery, error, record))
+
+    def poll(self, timeout: float) -> int:
+        count = len(self._queue)
+        for _ in range(count):
+            on_delivery, error, record = self._queue.popleft()
+            on_delivery(error, record)
+        return count
+
+    def flush(self, timeout: float) -> int:
+        self.poll(timeout)
+        return len(self._queue)

@@ -1,0 +1,147 @@
+"""Topics and their offsets, as the broker knows them."""
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from lakehead.contracts.model import Contract
+from lakehead.contracts.topic import topic_config
+from lakehead.errors import LakeheadError, SystemFailure
+from lakehead.settings import Settings
+from lakehead.streams.client import client_config, not_running, probe
+
+if TYPE_CHECKING:
+    from confluent_kafka.admin import AdminClient
+
+Answer = TypeVar("Answer")
+_SECONDS = 5.0
+_AGAIN = 0.05
+NO_OFFSET = -1
+
+
+def ensure_topic(settings: Settings, contract: Contract) -> bool:
+    """Create the contract's topic where it is missing; True where it was.
+
+    Raises:
+        NotRunning: the broker does not answer.
+        SystemFailure: the broker refuses.
+    """
+    from confluent_kafka import KafkaError, KafkaException
+    from confluent_kafka.cimpl import NewTopic
+
+    admin = _admin(settings)
+    if contract.topic in _partitions(settings, admin):
+        return False
+    topic = NewTopic(contract.topic, contract.partitions, 1, config=topic_config(contract))
+    try:
+        admin.create_topics([topic], operation_timeout=_SECONDS, request_timeout=_SECONDS)[
+            contract.topic
+        ].result()
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
+            return False
+        raise _failure(settings, error) from error
+    return True
+
+
+def offsets(settings: Settings, topic: str) -> dict[int, tuple[int, int]]:
+    """First offset and end (one past the last) by partition; empty where there is no such topic.
+
+    Raises:
+        NotRunning: the broker does not answer.
+        SystemFailure: the broker refuses.
+    """
+    from confluent_kafka import TopicPartition
+    from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
+
+    admin = _admin(settings)
+    partitions = _partitions(settings, admin).get(topic, [])
+    if not partitions:
+        return {}
+
+    def ask(spec: OffsetSpec) -> dict[int, int]:
+        asked = {TopicPartition(topic, p): spec for p in partitions}
+        answers = admin.list_offsets(asked, request_timeout=_SECONDS)
+        return {tp.partition: future.result().offset for tp, future in answers.items()}
+
+    earliest = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+    latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+    low = _answer(settings, lambda: ask(earliest))
+    high = _answer(settings, lambda: ask(latest))
+    return {p: (low[p], high[p]) for p in sorted(partitions)}
+
+
+def committed(settings: Settings, topic: str, group: str) -> dict[int, int]:
+    """The group's committed offset (the next to read) by partition, -1 where it has none.
+
+    Raises:
+        NotRunning: the broker does not answer.
+        SystemFailure: the broker refuses.
+    """
+    from confluent_kafka import Consumer, TopicPartition
+
+    partitions = _partitions(settings, _admin(settings)).get(topic, [])
+    if not partitions:
+        return {}
+    # A consumer that never subscribes reads offsets and does not join the group. The AdminClient's
+    # list_consumer_group_offsets (2.16.1) crashes the process while the coordinator is starting.
+    reader = Consumer(client_config(settings) | {"group.id": group, "enable.auto.commit": False})
+    try:
+        asked = [TopicPartition(topic, p) for p in partitions]
+        found = _answer(settings, lambda: reader.committed(asked, timeout=_SECONDS))
+    finally:
+        reader.close()
+    known = {tp.partition: tp.offset for tp in found if tp.error is None and tp.offset >= 0}
+    return {p: known.get(p, NO_OFFSET) for p in sorted(partitions)}
+
+
+def _admin(settings: Settings) -> "AdminClient":
+    from confluent_kafka.admin import AdminClient
+
+    probe(settings)
+    return AdminClient(client_config(settings))
+
+
+def _partitions(settings: Settings, admin: "AdminClient") -> dict[str, list[int]]:
+    """Partitions by topic. Asks for all topics, for a question about one might create it."""
+    found = _answer(settings, lambda: admin.list_topics(timeout=_SECONDS)).topics
+    return {name: list(topic.partitions) for name, topic in found.items() if topic.error is None}
+
+
+def _answer(settings: Settings, ask: Callable[[], Answer]) -> Answer:
+    """What Kafka answers; asks again while a partition or a group is just about to get its leader.
+
+    That is so for a moment after a topic was created, and after the broker was started.
+    """
+    from confluent_kafka import KafkaError, KafkaException
+
+    settling = {
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+    }
+    patience = time.monotonic() + _SECONDS
+    while True:
+        try:
+            return ask()
+        except KafkaException as error:
+            if error.args[0].code() not in settling or time.monotonic() > patience:
+                raise _failure(settings, error) from error
+            time.sleep(_AGAIN)
+
+
+def _failure(settings: Settings, error: Exception) -> LakeheadError:
+    from confluent_kafka import KafkaError
+
+    absent = {
+        KafkaError._TRANSPORT,
+        KafkaError._TIMED_OUT,
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._RESOLVE,
+    }
+    if error.args[0].code() in absent:
+        return not_running(settings)
+    return SystemFailure(f"Kafka at {settings.bootstrap} refuses: {error.args[0].str()}")
