@@ -6,7 +6,7 @@ record or a clock from the future never moves the watermark.
 """
 
 from lakehead.contracts.model import Contract
-from lakehead.contracts.rules import identifier, literal, row_rules
+from lakehead.contracts.rules import identifier, interval, literal, row_rules
 
 _METADATA = """\
   `decode_error` STRING METADATA FROM 'value.error' VIRTUAL,
@@ -20,7 +20,6 @@ def source_table(contract: Contract, bootstrap: str, group: str) -> str:
     """``CREATE TEMPORARY TABLE`` over the contract's topic."""
     columns = "\n".join(f"  {identifier(f.name)} {f.type.flink()}," for f in contract.fields)
     valid = " AND ".join(["`decode_error` IS NULL", *(r.holds for r in row_rules(contract))])
-    delay = contract.watermark_delay.total_seconds()
     options = {
         "connector": "kafka",
         "topic": contract.topic,
@@ -36,7 +35,7 @@ def source_table(contract: Contract, bootstrap: str, group: str) -> str:
     return (
         f"CREATE TEMPORARY TABLE {identifier(contract.stream)} (\n{columns}\n{_METADATA}\n"
         f"  `rowtime` AS CASE WHEN {valid} THEN {identifier(contract.event_time)} END,\n"
-        f"  WATERMARK FOR `rowtime` AS `rowtime` - INTERVAL '{delay:.3f}' SECOND(9, 3)\n"
+        f"  WATERMARK FOR `rowtime` AS `rowtime` - {interval(contract.watermark_delay)}\n"
         f") WITH (\n{settings}\n)"
     )
 

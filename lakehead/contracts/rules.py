@@ -5,6 +5,7 @@ row states when it is FALSE. The SQL is what Flink and ANSI engines share; names
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from lakehead.contracts.model import Contract, Field
 
@@ -26,6 +27,14 @@ def identifier(name: str) -> str:
 def literal(text: str) -> str:
     """``text`` as a SQL string."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def interval(length: timedelta) -> str:
+    """``length``, to the millisecond, as a SQL interval."""
+    hours, rest = divmod(length.seconds, 3600)
+    minutes, seconds = divmod(rest, 60)
+    clock = f"{hours:02}:{minutes:02}:{seconds:02}.{length.microseconds // 1000:03}"
+    return f"INTERVAL '{length.days} {clock}' DAY(6) TO SECOND(3)"
 
 
 def row_rules(contract: Contract) -> list[Rule]:
@@ -81,17 +90,11 @@ def _clock_rule(contract: Contract) -> Rule:
     """The broker's clock is the one that is trusted: topics stamp records on append."""
     clock = identifier(contract.event_time)
     seconds = int(contract.clock_skew.total_seconds())
-    holds = (
-        f"({clock} IS NULL OR {clock} <= `kafka_timestamp` + INTERVAL '{seconds}' SECOND({_digits(seconds)}))"
-    )
+    allowed = f"`kafka_timestamp` + {interval(contract.clock_skew)}"
+    holds = f"({clock} IS NULL OR {clock} <= {allowed})"
     cause = (
         f"CONCAT({literal(f'{contract.event_time}: is ')}, CAST({clock} AS STRING), "
         f"{literal(f', more than {seconds} s ahead of the broker, which says ')}, "
         "CAST(`kafka_timestamp` AS STRING))"
     )
     return Rule(f"{contract.event_time}.clock", holds, cause)
-
-
-def _digits(number: int) -> int:
-    """Digits that an interval's leading field must be declared with."""
-    return max(2, len(str(number)))

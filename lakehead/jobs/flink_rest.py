@@ -3,12 +3,15 @@
 Source: https://nightlies.apache.org/flink/flink-docs-release-2.1/docs/ops/rest_api/
 """
 
+import re
 from typing import Any
 
 import httpx
 
 from lakehead.errors import NotRunning, SystemFailure
 
+_CAUSED_BY = re.compile(r"^Caused by: (.*)", re.MULTILINE)
+_EXCEPTION = re.compile(r"^(?:: )?([\w.$]+(?:Exception|Error): .*)", re.MULTILINE)
 ACTIVE = ("INITIALIZING", "CREATED", "RUNNING", "RESTARTING", "FAILING", "CANCELLING", "RECONCILING")
 
 
@@ -83,7 +86,7 @@ def _is_missing(answer: httpx.Response) -> bool:
 
 
 def root_cause(stack_trace: str) -> str:
-    """The message of the innermost exception of a Java stack trace."""
-    lines = stack_trace.splitlines()
-    causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
-    return (causes or lines or ["no cause given"])[-1 if causes else 0][:500]
+    """The message of the innermost exception of a Java stack trace, or of a Python one."""
+    causes = _CAUSED_BY.findall(stack_trace) or _EXCEPTION.findall(stack_trace)
+    lines = [line for line in stack_trace.splitlines() if line.strip()]
+    return str(causes[-1] if causes else lines[-1] if lines else "no cause given")[:500]

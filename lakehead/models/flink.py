@@ -5,7 +5,9 @@ row records. Flink drops such rows too, but by the watermark of the window opera
 the source's; leaving them out here makes the stream's answer a function of what was landed.
 """
 
-from lakehead.contracts.rules import identifier
+from datetime import timedelta
+
+from lakehead.contracts.rules import identifier, interval
 from lakehead.models.dialect import Backticks, body, quoted, read_columns
 from lakehead.models.model import Model
 
@@ -26,7 +28,7 @@ def insert(model: Model) -> list[str]:
         f"WHERE `rowtime` IS NOT NULL AND {_open(model)}{condition}",
         f"INSERT INTO `lake`.{table}\n"
         f"SELECT `window_start`, `window_end`,\n  {selected},\n  CAST(NULL AS STRING)\n"
-        f"FROM TABLE(TUMBLE(TABLE {view}, DESCRIPTOR(`rowtime`), {_interval(model)}))\n"
+        f"FROM TABLE(TUMBLE(TABLE {view}, DESCRIPTOR(`rowtime`), {interval(model.window)}))\n"
         f"GROUP BY `window_start`, `window_end`{keys}",
     ]
 
@@ -36,9 +38,5 @@ def _open(model: Model) -> str:
     seconds = int(model.window.total_seconds())
     watermark = "CURRENT_WATERMARK(`rowtime`)"
     row = f"EXTRACT(EPOCH FROM `rowtime`) / {seconds}"
-    closed = f"EXTRACT(EPOCH FROM {watermark} + INTERVAL '0.001' SECOND(1, 3)) / {seconds}"
+    closed = f"EXTRACT(EPOCH FROM {watermark} + {interval(timedelta(milliseconds=1))}) / {seconds}"
     return f"({watermark} IS NULL OR {row} >= {closed})"
-
-
-def _interval(model: Model) -> str:
-    return f"INTERVAL '{int(model.window.total_seconds())}' SECOND(9)"
