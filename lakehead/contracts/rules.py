@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from lakehead.contracts.model import Contract, Field
+from lakehead.errors import UserError
+
+_MAXIMUM_DAYS = 999
 
 
 @dataclass(frozen=True)
@@ -30,11 +33,17 @@ def literal(text: str) -> str:
 
 
 def interval(length: timedelta) -> str:
-    """``length``, to the millisecond, as a SQL interval."""
+    """``length``, to the millisecond, as a SQL interval.
+
+    Raises:
+        UserError: more than 999 days, which Flink's intervals do not hold.
+    """
+    if length.days > _MAXIMUM_DAYS:
+        raise UserError(f"{length.days} days is too long, expected at most {_MAXIMUM_DAYS} days")
     hours, rest = divmod(length.seconds, 3600)
     minutes, seconds = divmod(rest, 60)
     clock = f"{hours:02}:{minutes:02}:{seconds:02}.{length.microseconds // 1000:03}"
-    return f"INTERVAL '{length.days} {clock}' DAY(6) TO SECOND(3)"
+    return f"INTERVAL '{length.days} {clock}' DAY(3) TO SECOND(3)"
 
 
 def row_rules(contract: Contract) -> list[Rule]:

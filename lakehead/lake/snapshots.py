@@ -207,14 +207,15 @@ def _state(name: str, location: str, snapshot_id: int | None) -> TableState:
     metadata = _read_metadata(location)
     snapshots = tuple(_snapshot(s) for s in metadata.get("snapshots") or [])
     by_id = {s.id: s for s in snapshots}
-    schemas = {s.get("schema-id", 0): s for s in metadata.get("schemas") or [metadata["schema"]]}
+    listed = metadata.get("schemas") or [metadata["schema"]]
+    schemas: dict[int | None, dict[str, Any]] = {s.get("schema-id", 0): s for s in listed}
     schema = schemas[metadata.get("current-schema-id", 0)]
     snapshot = by_id.get(metadata.get("current-snapshot-id") or -1)
     if snapshot_id is not None:
         if snapshot_id not in by_id:
             raise _unknown_snapshot(name, snapshot_id, snapshots)
         snapshot = by_id[snapshot_id]
-        schema = schemas[snapshot.schema_id] if snapshot.schema_id in schemas else schema
+        schema = schemas.get(snapshot.schema_id, schema)
     return TableState(
         name=name,
         uuid=metadata.get("table-uuid") or name,

@@ -24,15 +24,31 @@ if TYPE_CHECKING:
 # The name that Spark and Flink give the catalog too, so that "lake.landing.orders" is a table.
 DATABASE = "lake"
 HARMLESS_FUNCTIONS = frozenset(
-    """
-    range generate_series unnest repeat repeat_row json_each json_tree histogram histogram_values
-    duckdb_columns duckdb_functions duckdb_keywords duckdb_schemas duckdb_tables duckdb_types
-    duckdb_views icu_calendar_names pg_timezone_names pragma_version
-    """.split()
+    (
+        "range",
+        "generate_series",
+        "unnest",
+        "repeat",
+        "repeat_row",
+        "json_each",
+        "json_tree",
+        "histogram",
+        "histogram_values",
+        "duckdb_columns",
+        "duckdb_functions",
+        "duckdb_keywords",
+        "duckdb_schemas",
+        "duckdb_tables",
+        "duckdb_types",
+        "duckdb_views",
+        "icu_calendar_names",
+        "pg_timezone_names",
+        "pragma_version",
+    )
 )
 SYSTEM_SCHEMAS = frozenset(("information_schema", "pg_catalog", "main"))
 _SYSTEM_VIEWS = ("duckdb_", "pragma_", "sqlite_", "pg_")
-_EXPLAIN = re.compile(r"explain\b\s*(analyze\b|\([^()]*\))?", re.IGNORECASE)
+_EXPLAIN = re.compile(r"explain\b\s*(analyze\b|\(\s*(analyze|format)\b[^()]*\))?", re.IGNORECASE)
 _BLANK = re.compile(r"(\s+|--[^\n]*(\n|$)|/\*.*?\*/)+", re.DOTALL)
 _SHOW_TABLES = re.compile(r"\s*show\s+tables\s*;?\s*", re.IGNORECASE)
 _SPILL_LIMIT = "16GB"
@@ -165,7 +181,9 @@ def _lake_name(node: dict[str, Any]) -> str:
     if not schema or schema.lower() in SYSTEM_SCHEMAS:
         return ""
     catalog = node["catalog_name"]
-    return f"{schema}.{table}" if catalog.lower() in ("", DATABASE) else f"{catalog}.{schema}.{table}"
+    return (
+        f"{schema}.{table}" if catalog.lower() in ("", DATABASE) else f"{catalog}.{schema}.{table}"
+    )
 
 
 def _is_system(node: dict[str, Any]) -> bool:

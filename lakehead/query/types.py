@@ -1,5 +1,6 @@
 """Iceberg's types as DuckDB names them."""
 
+import re
 from typing import Any
 
 from lakehead.errors import UserError
@@ -20,6 +21,7 @@ _NAMES = {
     "uuid": "UUID",
     "binary": "BLOB",
 }
+_AVRO_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def duckdb_type(iceberg: str | dict[str, Any]) -> str:
@@ -52,6 +54,20 @@ def _nested(iceberg: dict[str, Any]) -> str:
             return f"MAP({duckdb_type(iceberg['key'])}, {duckdb_type(iceberg['value'])})"
         case other:
             raise UserError(f"the Iceberg type {other!r} cannot be queried")
+
+
+def has_escaped_name(iceberg: str | dict[str, Any]) -> bool:
+    """Whether a nested type has a field that Parquet files name otherwise.
+
+    Iceberg's writers escape what is not an Avro name: ``unit price`` is ``unit_x20price``.
+    """
+    if isinstance(iceberg, str):
+        return False
+    fields = iceberg.get("fields", [])
+    inner = [f["type"] for f in fields]
+    inner += [iceberg[part] for part in ("element", "key", "value") if part in iceberg]
+    escaped = any(_AVRO_NAME.fullmatch(f["name"]) is None for f in fields)
+    return escaped or any(map(has_escaped_name, inner))
 
 
 def quoted(identifier: str) -> str:

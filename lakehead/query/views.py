@@ -2,15 +2,15 @@
 
 Columns are found by Iceberg field id, not by name, so that files written before a rename or an
 added column still answer (DuckDB: ``read_parquet``'s parameter ``schema``). A nested type's inner
-names have no ids there; a table that has one and has evolved is read by pyiceberg instead, as is
-a snapshot with delete files.
+names have no ids there, so a table where they may differ from those in the files is read by
+pyiceberg instead, as is a snapshot with delete files.
 """
 
 from typing import TYPE_CHECKING
 
 from lakehead.lake.plan import Plan
 from lakehead.lake.snapshots import Field, TableState
-from lakehead.query.types import duckdb_type, literal, quoted
+from lakehead.query.types import duckdb_type, has_escaped_name, literal, quoted
 
 if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped]
@@ -28,7 +28,7 @@ def make_view(
     target = f"{quoted(namespace)}.{quoted(table)}"
     if not plan.files:
         body = _no_rows(state.fields, with_file)
-    elif plan.has_deletes or (state.evolved and any(f.nested for f in state.fields)):
+    elif plan.has_deletes or not _found_by_id(state):
         source = f"pyiceberg {state.name}"
         con.register(source, scanned(state, with_file))
         body = f"SELECT {_columns(state.fields, with_file)} FROM {quoted(source)}"
@@ -39,6 +39,12 @@ def make_view(
     else:
         body = _parquet(state.fields, plan, with_file)
     con.execute(f"CREATE VIEW {target} AS {body}")
+
+
+def _found_by_id(state: TableState) -> bool:
+    """Whether ids, and the names inside nested types, find every column in every file."""
+    nested = [f.type for f in state.fields if f.nested]
+    return not nested or not (state.evolved or any(map(has_escaped_name, nested)))
 
 
 def scanned(state: TableState, with_file: bool = False) -> "pa.Table":

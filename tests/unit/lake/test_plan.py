@@ -85,7 +85,12 @@ def test_newer_snapshot_reads_only_new_manifests(
     table.append(some_rows(table, 9, 1))
     read: list[str] = []
     real = plan._read_avro
-    monkeypatch.setattr(plan, "_read_avro", lambda *a, **k: read.append(a[0]) or real(*a, **k))
+
+    def recorded(location: str, *more: Any, **options: Any) -> Any:
+        read.append(location)
+        return real(location, *more, **options)
+
+    monkeypatch.setattr(plan, "_read_avro", recorded)
     state = table_state(settings, "landing.orders")
     made = plan_files(settings, state)
     assert len(read) == 2  # the manifest list, and the one manifest of the newest commit

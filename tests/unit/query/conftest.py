@@ -8,30 +8,22 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from every_type import every_type_schema
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table
 from pyiceberg.transforms import DayTransform
 from pyiceberg.types import (
     BinaryType,
-    BooleanType,
-    DateType,
     DecimalType,
     DoubleType,
-    FixedType,
     FloatType,
-    IcebergType,
     IntegerType,
-    ListType,
     LongType,
-    MapType,
     NestedField,
     StringType,
     StructType,
-    TimestampType,
     TimestamptzType,
-    TimeType,
-    UUIDType,
 )
 
 from lakehead.lake.catalog import open_catalog
@@ -72,31 +64,6 @@ def _orders(catalog: Any) -> None:
         update.add_column("country", StringType())
     new = {"amount": Decimal("2.20"), "at": JAN1, "ratio": 0.1, "raw": "text", "country": "FI"}
     append(table, [{"id": 2**40, **new}])
-
-
-EVERY_TYPE: list[tuple[str, IcebergType]] = [
-    ("bool", BooleanType()),
-    ("int", IntegerType()),
-    ("long", LongType()),
-    ("float", FloatType()),
-    ("double", DoubleType()),
-    ("dec", DecimalType(38, 10)),
-    ("date", DateType()),
-    ("time", TimeType()),
-    ("ts", TimestampType()),
-    ("tstz", TimestamptzType()),
-    ("string", StringType()),
-    ("uuid", UUIDType()),
-    ("fixed", FixedType(4)),
-    ("binary", BinaryType()),
-    ("tags", ListType(101, StringType(), element_required=False)),
-    ("attrs", MapType(102, StringType(), 103, LongType(), value_required=False)),
-    ("pos", StructType(NestedField(104, "x", LongType()), NestedField(105, "y y", StringType()))),
-]
-
-
-def every_type_schema() -> Schema:
-    return Schema(*[NestedField(i, n, t) for i, (n, t) in enumerate(EVERY_TYPE, 1)])
 
 
 def _nested(catalog: Any) -> None:

@@ -62,7 +62,7 @@ REFUSED = [
     "USE memory",
     "PREPARE p AS SELECT 1",
     "CHECKPOINT",
-    "SELECT " + "(" * 3000 + "1" + ")" * 3000,
+    "SELECT " + "abs(" * 5000 + "1" + ")" * 5000,
 ]
 
 

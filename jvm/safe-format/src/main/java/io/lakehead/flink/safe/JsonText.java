@@ -24,14 +24,14 @@ final class JsonText implements RecordSyntax {
     if (start == record.length) {
       return "blank: the record is white space only";
     }
-    if (record[start] != '{' && record[start] != '[') {
+    if (record[start] != '{') {
       return String.format(
           "not a JSON object: byte %d of the record is 0x%02x", start, record[start]);
     }
     return null;
   }
 
-  /** Returns that something follows the leading, well-formed object or array, or null. */
+  /** Returns that something follows the leading, well-formed object, or null. */
   @Override
   @Nullable
   public String afterDecoding(byte[] record) {

@@ -36,10 +36,10 @@ class PoisonTest {
         "{\"at\":\"2026-01-02\"}         | Fail to deserialize at field: at: Text '2026-01-02'"
             + " could not",
         "{'id':1}                        | Unexpected character (''' (code 39))",
-        "[{\"qty\":1},{\"qty\":2}]       | several rows: the record was decoded to 2 rows",
-        "[{\"qty\":1},5]                 | unexpected type: class IntNode cannot be cast to class"
-            + " ObjectNode",
-        "[]                              | no row",
+        "[{\"qty\":1}]                   | not a JSON object",
+        "[{\"qty\":1},{\"qty\":2}]       | not a JSON object",
+        "[{\"qty\":1},5]                 | not a JSON object",
+        "[]                              | not a JSON object",
         "null                            | not a JSON object: byte 0 of the record is 0x6e",
         "17                              | not a JSON object: byte 0 of the record is 0x31",
         "`   `                           | blank: the record is white space only",
