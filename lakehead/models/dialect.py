@@ -40,3 +40,27 @@ def quoted(expression: exp.Expression) -> exp.Expression:
 def read_columns(model: Model) -> list[str]:
     """The stream's columns that the SELECT reads, in order of first use."""
     return list(dict.fromkeys(c.name for c in model.select.find_all(exp.Column)))
+
+
+def windows(
+    model: Model,
+    dialect: str | type[Dialect],
+    types: dict[str, str],
+    relation: str,
+    window_start: str,
+) -> str:
+    """The model's SELECT over ``relation``, by window and key.
+
+    ``window_start`` is the engine's expression for the start of a row's window.
+    """
+    keys = [exp.to_identifier(k, quoted=True).sql(dialect) for k in model.keys]
+    where = model.select.args.get("where")
+    condition = f"\nWHERE {quoted(where.this).sql(dialect)}" if where else ""
+    selected = ",\n  ".join(body(model, types, dialect))
+    seconds = int(model.window.total_seconds())
+    end = f"window_start + INTERVAL '{seconds}' SECOND"
+    return (
+        f"SELECT window_start, {end} AS window_end,\n  {selected}\n"
+        f"FROM (SELECT *, {window_start} AS window_start FROM {relation}) AS in_windows{condition}\n"
+        f"GROUP BY {', '.join(['window_start', *keys])}"
+    )

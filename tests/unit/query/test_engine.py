@@ -130,7 +130,6 @@ def test_show_and_describe(lake: Settings, ask: Ask) -> None:
     assert ask("SHOW TABLES FROM landing") == [("orders",)]
     assert len(ask("SELECT table_name FROM information_schema.tables")) == 3
     assert ask("SUMMARIZE landing.orders")[0][0] == "id"
-    assert "landing.orders" not in str(ask("EXPLAIN SELECT 1"))
     assert ask("EXPLAIN ANALYZE SELECT count(*) FROM landing.orders")[0][1]
     assert ask("EXPLAIN (SELECT count(*) FROM landing.orders)")[0][1]
     assert ask("EXPLAIN (FORMAT json) SELECT count(*) FROM landing.orders")[0][1].startswith("[")
@@ -149,7 +148,6 @@ def test_show_and_describe(lake: Settings, ask: Ask) -> None:
         ("SELECT * FROM landing.orders AT (VERSION => 3)", "time travel"),
         ("PIVOT landing.orders ON country USING count(*)", "PIVOT needs its values"),
         ("", "the SQL is empty"),
-        ("-- nothing", "the SQL is empty"),
     ],
 )
 def test_mistakes_are_named(ask: Ask, sql: str, named: str) -> None:

@@ -1,0 +1,63 @@
+"""Recompute the closed windows of a model from the landed rows, and replace them in its mart.
+
+Used by ``lakehead reconcile``:  python jobs/spark/reconcile.py SPEC.json RESULT.json
+
+SPEC.json has ``session`` (Spark settings), ``landing`` and ``mart`` (table names),
+``landing_snapshot``, ``batch`` (the model's windows over the view ``landed``), ``closed`` (which
+windows), ``differing`` and ``merge``. Progress goes to standard output, a line each; the counts to
+RESULT.json. Run twice, it changes nothing the second time.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+
+def main(spec_path: Path, result_path: Path) -> None:
+    spec = json.loads(spec_path.read_text())
+    builder = SparkSession.builder.appName("lakehead reconcile")
+    for key, value in spec["session"].items():
+        builder = builder.config(key, value)
+    say("starting Spark")
+    spark = builder.getOrCreate()
+    try:
+        result = reconcile(spark, spec)
+    finally:
+        spark.stop()
+    result_path.write_text(json.dumps(result))
+
+
+def reconcile(spark: SparkSession, spec: dict[str, str]) -> dict[str, object]:
+    spark.sql(f"USE {spec['catalog']}")
+    landed = spark.read.option("snapshot-id", spec["landing_snapshot"]).table(spec["landing"])
+    landed.createOrReplaceTempView("landed")
+    fence = offsets_fence(spark)
+    say("recomputing windows")
+    batch = spark.sql(spec["batch"]).where(spec["closed"])
+    batch = batch.withColumn("settled_offsets", F.lit(json.dumps(fence)))
+    # What is compared must be what is written, and is small: keep it.
+    batch.cache().createOrReplaceTempView("batch")
+    spark.table(spec["mart"]).where(spec["closed"]).createOrReplaceTempView("closed_mart")
+    say("comparing with the mart")
+    counts: dict[str, object] = spark.sql(spec["differing"]).first().asDict()
+    if any(counts[k] for k in ("added", "removed", "changed", "settled")):
+        say("replacing windows")
+        spark.sql(spec["merge"])
+    return counts | {"offsets": fence}
+
+
+def offsets_fence(spark: SparkSession) -> dict[str, int]:
+    """By partition, the last offset that the landed rows hold."""
+    rows = spark.sql("SELECT kafka_partition p, max(kafka_offset) o FROM landed GROUP BY 1 ORDER BY 1")
+    return {str(r.p): r.o for r in rows.collect()}
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

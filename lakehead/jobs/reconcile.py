@@ -1,0 +1,103 @@
+"""``reconcile``: put the batch answer in the place of the stream's, for windows that are closed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lakehead.contracts.load import load_contract
+from lakehead.contracts.model import Contract
+from lakehead.errors import UserError
+from lakehead.jobs.spark import run_spark, session
+from lakehead.lake.catalog import CATALOG
+from lakehead.lake.snapshots import table_state
+from lakehead.models import spark as model_spark
+from lakehead.models.model import Model, load_model
+from lakehead.settings import Settings
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Range:
+    """Windows that begin at or after ``start`` and end at or before ``end``; None is no bound."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Reconciled:
+    """Counts of (window, key) rows. ``settled`` were right already; ``changed`` were not.
+
+    ``closed_until`` is the end of the newest closed window, None when none has closed.
+    """
+
+    model: str
+    windows: int
+    changed: int
+    added: int
+    removed: int
+    settled: int
+    closed_until: str | None
+    offsets: dict[str, int]
+
+
+def reconcile(
+    settings: Settings,
+    name: str,
+    within: Range = Range(),  # noqa: B008
+    say: Say = lambda _: None,
+    closed_until: datetime | None = None,
+) -> Reconciled:
+    """Recompute the closed windows of a model and replace them in one commit.
+
+    ``closed_until`` is the end of the newest window that the stream has closed.
+
+    Raises:
+        UserError: an unknown model, or a table that was never made.
+        SystemFailure: Spark failed; the mart is unchanged.
+    """
+    model = load_model(settings.pipelines, name)
+    contract = load_contract(settings.schemas, model.stream)
+    landing = table_state(settings, contract.landing_table)
+    if closed_until is None or landing.snapshot_id is None:
+        return Reconciled(name, 0, 0, 0, 0, 0, None, {})
+    spec = specification(settings, model, contract, landing.snapshot_id, within, closed_until)
+    counts = run_spark(settings, "reconcile.py", spec, say)
+    return Reconciled(model=name, closed_until=closed_until.isoformat(), **counts)
+
+
+def specification(
+    settings: Settings,
+    model: Model,
+    contract: Contract,
+    landing_snapshot: int,
+    within: Range,
+    closed_until: datetime,
+) -> dict[str, Any]:
+    """What ``jobs/spark/reconcile.py`` is given."""
+    end = min(closed_until, within.end) if within.end else closed_until
+    if within.start and within.start >= end:
+        raise UserError(
+            f"no window has closed between {within.start.isoformat()} and {end.isoformat()}",
+            f"lakehead parity {model.name}",
+        )
+    closed = f"window_end <= {_timestamp(end)}"
+    if within.start:
+        closed += f" AND window_start >= {_timestamp(within.start)}"
+    return {
+        "session": session(settings),
+        "catalog": CATALOG,
+        "landing": contract.landing_table,
+        "landing_snapshot": str(landing_snapshot),
+        "mart": model.table,
+        "closed": closed,
+        "batch": model_spark.windows(model, contract.event_time, "landed"),
+        "differing": model_spark.differing(model, "batch"),
+        "merge": model_spark.merge(model, "batch", closed),
+    }
+
+
+def _timestamp(moment: datetime) -> str:
+    return f"TIMESTAMP '{moment.isoformat()}'"

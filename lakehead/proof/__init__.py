@@ -1,0 +1,1 @@
+"""Proofs: that nothing was lost or doubled, and that the stream's answer is the batch's."""
