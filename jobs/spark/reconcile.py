@@ -31,8 +31,8 @@ def main(spec_path: Path, result_path: Path) -> None:
 
 
 def reconcile(spark: SparkSession, spec: dict[str, str]) -> dict[str, object]:
-    spark.sql(f"USE {spec['catalog']}")
-    landed = spark.read.option("snapshot-id", spec["landing_snapshot"]).table(spec["landing"])
+    spark.catalog.setCurrentCatalog(spec["catalog"])
+    landed = spark.read.option("versionAsOf", spec["landing_snapshot"]).table(spec["landing"])
     landed.createOrReplaceTempView("landed")
     fence = offsets_fence(spark)
     say("recomputing windows")

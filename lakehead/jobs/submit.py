@@ -162,3 +162,12 @@ def wait_for(
 def _runs(settings: Settings, name: str) -> bool:
     desired = records.read_desired(settings, name)
     return bool(desired and desired.run)
+
+
+def wait_for_desired(settings: Settings) -> list[str]:
+    """Wait until all jobs that should run do, but for those that have failed; gives their names."""
+    names = [n for n in records.job_names(settings) if _runs(settings, n)]
+    for name in names:
+        if records.read_observed(settings, name).state != "failed":
+            wait_for(settings, name, "running")
+    return names

@@ -1,0 +1,23 @@
+"""Options that several commands have."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lakehead.settings import Settings, load_settings
+
+Home = Annotated[
+    Path | None,
+    typer.Option(
+        "--home",
+        envvar="LAKEHEAD_HOME",
+        help="State directory of the stack.",
+        show_default=".lakehead in the project",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+def settings_of(home: Path | None) -> Settings:
+    return load_settings(home)

@@ -1,0 +1,112 @@
+"""parity, audit."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lakehead.cli.options import Home, Json, settings_of
+from lakehead.cli.render import out, print_json, steps, table
+
+if TYPE_CHECKING:
+    from lakehead.proof.audit import StreamAudit
+    from lakehead.proof.parity import ParityReport
+
+_PANEL = "Proof"
+
+
+def register(app: typer.Typer) -> None:
+    app.command(rich_help_panel=_PANEL, epilog="lakehead audit --json")(audit)
+    app.command(rich_help_panel=_PANEL, epilog="lakehead parity revenue_by_country")(parity)
+
+
+def audit(
+    stream: Annotated[
+        list[str] | None, typer.Argument(help="Streams; all that were submitted by default.")
+    ] = None,
+    home: Home = None,
+    wait: Annotated[
+        float, typer.Option(help="Seconds to wait for what is in flight.", min=0)
+    ] = 30,
+    json_: Json = False,
+) -> None:
+    """Prove that every record is in the lake exactly once. Exits 1 if one is lost or doubled."""
+    from lakehead.jobs.records import job_names
+    from lakehead.proof.audit import audit as run
+
+    settings = settings_of(home)
+    results = {}
+    for name in stream or job_names(settings):
+        with steps(f"auditing {name}"):
+            results[name] = run(settings, name, wait)
+    if json_:
+        print_json({"streams": results})
+    elif not results:
+        out().print("No stream was submitted yet.  Submit one:  lakehead submit orders")
+    for name, result in results.items():
+        if not json_:
+            show_audit(name, result)
+    if not all(result.clean for result in results.values()):
+        raise typer.Exit(1)
+
+
+def parity(
+    model: Annotated[
+        list[str] | None, typer.Argument(help="Models; all of them by default.")
+    ] = None,
+    home: Home = None,
+    json_: Json = False,
+) -> None:
+    """Compare the stream's windows with the batch's. Exits 1 on a difference without a cause."""
+    from lakehead.models.model import model_names
+    from lakehead.proof.parity import parity as run
+
+    settings = settings_of(home)
+    results = {}
+    for name in model or model_names(settings.pipelines):
+        with steps(f"comparing {name}"):
+            results[name] = run(settings, name)
+    if json_:
+        print_json({"models": results})
+    else:
+        show_parity(results)
+    if any(result.unexplained for result in results.values()):
+        raise typer.Exit(1)
+
+
+def show_audit(stream: str, result: "StreamAudit") -> None:
+    names = ["produced", "landed", "dead", "late", "in_flight", "lost", "duplicated"]
+    rows = [[str(p.partition), *(getattr(p, n) for n in names)] for p in result.partitions]
+    rows.append(["all", *(getattr(result, n) for n in names)])
+    table(f"Audit of {stream}", ["partition", *(n.replace("_", " ") for n in names)], rows)
+    for p in result.partitions:
+        if p.missing:
+            out().print(f"lost in partition {p.partition}: offsets {p.missing} ...")
+        if p.repeated:
+            out().print(f"doubled in partition {p.partition}: offsets {p.repeated} ...")
+
+
+def show_parity(results: dict[str, "ParityReport"], title: str = "Parity") -> None:
+    table(
+        title,
+        ["model", "windows", "different", "explained by late", "unexplained", "late rows", "until"],
+        [
+            [
+                name,
+                r.windows,
+                r.different,
+                r.explained_by_late,
+                r.unexplained,
+                r.late_rows,
+                r.closed_until,
+            ]
+            for name, r in results.items()
+        ],
+    )
+    for name, r in results.items():
+        for d in r.examples if r.unexplained else []:
+            out().print(
+                f"{name} {d.window_start} {d.key}: mart {d.mart}, batch {d.whole}, "
+                f"expected {d.expected}",
+                markup=False,
+                soft_wrap=True,
+            )

@@ -1,0 +1,99 @@
+"""How the command line shows things: results on standard output, everything else on the error."""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
+from typing import Any, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def out() -> "Console":
+    from rich.console import Console
+
+    return Console()
+
+
+def err() -> "Console":
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document; dataclasses become objects."""
+    sys.stdout.write(json.dumps(_plain(value), indent=2) + "\n")
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table; numbers to the right, with thousands set apart; None is a dash."""
+    from rich.table import Table
+
+    view = Table(title=title or None, title_justify="left", title_style="bold", header_style="bold")
+    for i, column in enumerate(columns):
+        numeric = any(isinstance(row[i], int | float) for row in rows)
+        view.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        view.add_row(*(_cell(value) for value in row))
+    out().print(view)
+
+
+class Steps:
+    """Says what is going on: a spinner on a terminal, a line for each step elsewhere."""
+
+    def __init__(self) -> None:
+        from rich.status import Status
+
+        self._console = err()
+        self._status: Status | None = None
+
+    def say(self, text: str) -> None:
+        if not self._console.is_terminal:
+            self._console.print(text, highlight=False)
+        elif self._status:
+            self._status.update(text)
+
+    @contextmanager
+    def shown(self, text: str) -> Iterator[None]:
+        if self._console.is_terminal:
+            with self._console.status(text) as self._status:
+                yield
+            self._status = None
+        else:
+            self.say(text)
+            yield
+
+
+@contextmanager
+def steps(text: str) -> Iterator[Steps]:
+    """Show ``text`` and what is said within, until done."""
+    view = Steps()
+    with view.shown(text):
+        yield view
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value
+
+
+def _cell(value: object) -> str:
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.1f}"
+    from rich.markup import escape
+
+    return escape(str(value))

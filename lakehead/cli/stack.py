@@ -1,0 +1,184 @@
+"""up, down, status, doctor, logs."""
+
+import time
+from collections import deque
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lakehead.cli.options import Home, Json, settings_of
+from lakehead.cli.render import err, out, print_json, steps, table
+from lakehead.errors import UserError
+from lakehead.settings import Settings
+
+_PANEL = "Stack"
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        rich_help_panel=_PANEL, epilog="lakehead up   ·   lakehead --home /tmp/two up --port-base 20092"
+    )(up)
+    app.command(rich_help_panel=_PANEL)(down)
+    app.command(rich_help_panel=_PANEL, epilog="lakehead status --json | jq .jobs")(status)
+    app.command(rich_help_panel=_PANEL)(doctor)
+    app.command(rich_help_panel=_PANEL, epilog="lakehead logs taskmanager --follow")(logs)
+
+
+def up(
+    home: Home = None,
+    port_base: Annotated[
+        int | None,
+        typer.Option(help="First of the seven ports that the stack listens on.", min=1024, max=65000),
+    ] = None,
+    json_: Json = False,
+) -> None:
+    """Start Kafka, Flink and the jobs that should run. Twice is the same as once."""
+    from lakehead.jobs import submit
+    from lakehead.stack import lifecycle
+
+    settings = _with_port_base(settings_of(home), port_base)
+    with steps("starting the stack") as view:
+        seconds = lifecycle.up(settings, view.say)
+        submit.resume(settings)
+        view.say("resuming jobs")
+        resumed = submit.wait_for_desired(settings)
+    if json_:
+        print_json({"home": str(settings.home), "seconds": round(seconds, 1), "jobs": resumed})
+        return
+    out().print(f"The stack is up after {seconds:.1f} s, home {settings.home}.", soft_wrap=True)
+    out().print(f"Kafka {settings.bootstrap}   Flink {settings.flink_url}")
+    if not resumed:
+        out().print("Next:  lakehead submit orders")
+
+
+def down(home: Home = None) -> None:
+    """Stop all jobs with a savepoint, then everything. The next up goes on from there."""
+    from lakehead.jobs import submit
+    from lakehead.stack import lifecycle
+    from lakehead.stack.supervisor import Supervisor
+
+    settings = settings_of(home)
+    with steps("stopping") as view:
+        if Supervisor(settings).pid is not None:
+            for name in submit.suspend(settings, view.say):
+                err().print(
+                    f"[yellow]{name} made no savepoint; it goes on from its newest checkpoint[/]"
+                )
+        view.say("stopping the processes")
+        lifecycle.down(settings)
+    out().print("The stack is down.")
+
+
+def status(home: Home = None, json_: Json = False) -> None:
+    """Show each part's health and each job's state, watermark, lag and last commit."""
+    from lakehead.jobs.status import job_statuses
+    from lakehead.stack import health
+
+    settings = settings_of(home)
+    parts = health.parts(settings)
+    jobs = job_statuses(settings)
+    if json_:
+        print_json({"home": str(settings.home), "up": bool(parts), "parts": parts, "jobs": jobs})
+        return
+    if not parts:
+        out().print(f"The stack of {settings.home} is down.  Start it:  lakehead up", soft_wrap=True)
+    else:
+        table(
+            f"Stack of {settings.home}",
+            ["part", "healthy", "state", "address", "pid", "MB", "up s"],
+            [
+                [p.name, p.healthy, p.state, p.address, str(p.pid), p.memory_mb, p.uptime_seconds]
+                for p in parts
+            ],
+        )
+        out().print(f"{sum(p.memory_mb for p in parts):,} MB resident in all")
+    show_jobs(settings, jobs)
+
+
+def show_jobs(settings: Settings, jobs: list) -> None:  # type: ignore[type-arg]
+    """The table of jobs that ``status`` and ``jobs`` share."""
+    if not jobs:
+        out().print("No job was submitted yet.  Submit one:  lakehead submit orders")
+        return
+    table(
+        "Jobs",
+        ["job", "desired", "state", "models", "checkpoints", "watermark", "lag", "last commit"],
+        [
+            [
+                j.name,
+                j.desired,
+                j.state,
+                ", ".join(j.models),
+                j.checkpoints,
+                j.watermark,
+                j.lag,
+                j.last_commit,
+            ]
+            for j in jobs
+        ],
+    )
+    for job in jobs:
+        if job.cause:
+            out().print(f"{job.name}: {job.cause}", markup=False, soft_wrap=True)
+
+
+def doctor(home: Home = None, json_: Json = False) -> None:
+    """Check versions, jars, class paths, ports, memory and disk, and say what to do."""
+    from lakehead.stack.doctor import examine
+
+    settings = settings_of(home)
+    with steps("examining"):
+        findings = examine(settings)
+    problems = [f for f in findings if f.status == "problem"]
+    if json_:
+        print_json({"healthy": not problems, "findings": findings})
+    else:
+        marks = {"ok": "[green]ok[/]", "warning": "[yellow]warning[/]", "problem": "[red]problem[/]"}
+        from rich.markup import escape
+
+        for finding in findings:
+            line = f"{marks[finding.status]:>8}  [bold]{finding.name}[/]  {escape(finding.detail)}"
+            out().print(line, highlight=False, soft_wrap=True)
+            if finding.fix and finding.status != "ok":
+                out().print(f"          do: {escape(finding.fix)}", highlight=False, soft_wrap=True)
+    if problems:
+        raise typer.Exit(1)
+
+
+def logs(
+    part: Annotated[str, typer.Argument(help="kafka, jobmanager, taskmanager, controller...")],
+    home: Home = None,
+    lines: Annotated[int, typer.Option("--lines", "-n", help="How many lines.", min=1)] = 50,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as it grows.")] = False,
+) -> None:
+    """Print the end of a part's log."""
+    settings = settings_of(home)
+    path = settings.logs / f"{part}.log"
+    known = sorted(p.stem for p in settings.logs.glob("*.log"))
+    if part not in known:
+        listed = ", ".join(known) or "none yet"
+        raise UserError(f"there is no log {part!r}; logs: {listed}", "lakehead up")
+    with path.open(errors="replace") as file:
+        for line in deque(file, maxlen=lines):
+            typer.echo(line, nl=False)
+        while follow:
+            if line := file.readline():
+                typer.echo(line, nl=False)
+            else:
+                time.sleep(0.2)
+
+
+def _with_port_base(settings: Settings, port_base: int | None) -> Settings:
+    from dataclasses import replace
+
+    from lakehead.stack.supervisor import Supervisor
+
+    if port_base is None or port_base == settings.tuning.port_base:
+        return settings
+    if Supervisor(settings).pid is not None:
+        raise UserError(
+            f"the stack is up on port base {settings.tuning.port_base}, not {port_base}",
+            "lakehead down",
+        )
+    return replace(settings, tuning=replace(settings.tuning, port_base=port_base))

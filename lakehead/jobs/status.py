@@ -1,0 +1,98 @@
+"""What there is to say about each job: state, watermark, lag, last commit."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from lakehead.contracts.model import LANDING
+from lakehead.errors import LakeheadError
+from lakehead.jobs import records
+from lakehead.jobs.flink_rest import FlinkRest
+from lakehead.jobs.records import Observed
+from lakehead.jobs.spec import consumer_group
+from lakehead.lake.snapshots import table_state
+from lakehead.settings import Settings
+from lakehead.streams.topics import committed, offsets
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """``lag`` counts records that the job has not landed yet; times are ISO-8601, UTC.
+
+    What cannot be known now, since a part is down, is None.
+    """
+
+    name: str
+    desired: str
+    state: str
+    cause: str
+    models: list[str]
+    attempts: int
+    job_id: str | None
+    restored_from: str | None
+    checkpoints: int | None
+    watermark: str | None
+    lag: int | None
+    last_commit: str | None
+
+
+def job_statuses(settings: Settings) -> list[JobStatus]:
+    """Every job that was ever submitted."""
+    return [_status(settings, name) for name in records.job_names(settings)]
+
+
+def _status(settings: Settings, name: str) -> JobStatus:
+    desired = records.read_desired(settings, name)
+    observed = records.read_observed(settings, name)
+    assert desired
+    attempt = observed.current
+    job_id = attempt.job_id if attempt else None
+    live = _flink(settings, observed, job_id)
+    # Read what the controller last saw as the past that it is when Flink does not know the job.
+    stale = live is None and observed.state in ("running", "restarting", "starting")
+    return JobStatus(
+        name=name,
+        desired="running" if desired.run else "stopped",
+        state="down" if stale else observed.state,
+        cause=observed.cause,
+        models=list(desired.spec.models),
+        attempts=len(observed.attempts),
+        job_id=job_id,
+        restored_from=attempt.restored_from if attempt else None,
+        checkpoints=live[0] if live else None,
+        watermark=live[1] if live else None,
+        lag=_lag(settings, name),
+        last_commit=_last_commit(settings, name),
+    )
+
+
+def _flink(
+    settings: Settings, observed: Observed, job_id: str | None
+) -> tuple[int | None, str | None] | None:
+    """Completed checkpoints and watermark; None when Flink does not answer."""
+    if job_id is None or observed.state in ("stopped", "failed"):
+        return None
+    try:
+        flink = FlinkRest(settings.flink_url, timeout_seconds=3)
+        counts = flink.checkpoint_counts(job_id).get("counts", {})
+        low = flink.watermark_ms(job_id)
+    except LakeheadError:
+        return None
+    watermark = datetime.fromtimestamp(low / 1000, UTC).isoformat() if low else None
+    return counts.get("completed"), watermark
+
+
+def _lag(settings: Settings, stream: str) -> int | None:
+    try:
+        produced = offsets(settings, stream)
+        reached = committed(settings, stream, consumer_group(stream))
+    except LakeheadError:
+        return None
+    return sum(high - max(reached.get(p, 0), 0) for p, (_, high) in produced.items())
+
+
+def _last_commit(settings: Settings, stream: str) -> str | None:
+    try:
+        moment = table_state(settings, f"{LANDING}.{stream}").committed_at
+    except LakeheadError:
+        return None
+    return moment.isoformat() if moment else None
