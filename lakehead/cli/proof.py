@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lakehead.cli.options import Home, Json, settings_of
-from lakehead.cli.render import out, print_json, steps, table
+from lakehead.cli.render import out, print_json, short_time, steps, table
 
 if TYPE_CHECKING:
     from lakehead.proof.audit import StreamAudit
@@ -77,7 +77,8 @@ def show_audit(stream: str, result: "StreamAudit") -> None:
     names = ["produced", "landed", "dead", "late", "in_flight", "lost", "duplicated"]
     rows = [[str(p.partition), *(getattr(p, n) for n in names)] for p in result.partitions]
     rows.append(["all", *(getattr(result, n) for n in names)])
-    table(f"Audit of {stream}", ["partition", *(n.replace("_", " ") for n in names)], rows)
+    headings = ["partition", *names[:4], "in flight", "lost", "doubled"]
+    table(f"Audit of {stream}", headings, rows)
     for p in result.partitions:
         if p.missing:
             out().print(f"lost in partition {p.partition}: offsets {p.missing} ...")
@@ -88,7 +89,7 @@ def show_audit(stream: str, result: "StreamAudit") -> None:
 def show_parity(results: dict[str, "ParityReport"], title: str = "Parity") -> None:
     table(
         title,
-        ["model", "windows", "different", "explained by late", "unexplained", "late rows", "until"],
+        ["model", "windows", "different", "by late rows", "unexplained", "closed until (UTC)"],
         [
             [
                 name,
@@ -96,8 +97,7 @@ def show_parity(results: dict[str, "ParityReport"], title: str = "Parity") -> No
                 r.different,
                 r.explained_by_late,
                 r.unexplained,
-                r.late_rows,
-                r.closed_until,
+                short_time(r.closed_until),
             ]
             for name, r in results.items()
         ],

@@ -5,7 +5,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
-from typing import Any, TYPE_CHECKING
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,11 +32,12 @@ def print_json(value: Any) -> None:
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table; numbers to the right, with thousands set apart; None is a dash."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    view = Table(title=title or None, title_justify="left", title_style="bold", header_style="bold")
+    view = Table(title=title or None, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
     for i, column in enumerate(columns):
-        numeric = any(isinstance(row[i], int | float) for row in rows)
+        numeric = any(isinstance(row[i], int | float | Decimal) for row in rows)
         view.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         view.add_row(*(_cell(value) for value in row))
@@ -75,6 +78,11 @@ def steps(text: str) -> Iterator[Steps]:
         yield view
 
 
+def short_time(iso: str | None) -> str | None:
+    """An ISO-8601 time for a table: to the second, UTC."""
+    return f"{datetime.fromisoformat(iso):%Y-%m-%d %H:%M:%S}" if iso else None
+
+
 def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
@@ -90,7 +98,7 @@ def _cell(value: object) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, int):
+    if isinstance(value, int | Decimal):
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:,.1f}"

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lakehead.cli.options import Home, Json, settings_of
-from lakehead.cli.render import err, out, print_json, steps, table
+from lakehead.cli.render import err, out, print_json, short_time, steps, table
 from lakehead.errors import UserError
 from lakehead.settings import Settings
 
@@ -86,7 +86,7 @@ def status(home: Home = None, json_: Json = False) -> None:
     else:
         table(
             f"Stack of {settings.home}",
-            ["part", "healthy", "state", "address", "pid", "MB", "up s"],
+            ["part", "healthy", "state", "address", "pid", "MB", "seconds"],
             [
                 [p.name, p.healthy, p.state, p.address, str(p.pid), p.memory_mb, p.uptime_seconds]
                 for p in parts
@@ -102,19 +102,10 @@ def show_jobs(settings: Settings, jobs: list) -> None:  # type: ignore[type-arg]
         out().print("No job was submitted yet.  Submit one:  lakehead submit orders")
         return
     table(
-        "Jobs",
-        ["job", "desired", "state", "models", "checkpoints", "watermark", "lag", "last commit"],
+        "Jobs (times are UTC)",
+        ["job", "desired", "state", "lag", "watermark", "last commit"],
         [
-            [
-                j.name,
-                j.desired,
-                j.state,
-                ", ".join(j.models),
-                j.checkpoints,
-                j.watermark,
-                j.lag,
-                j.last_commit,
-            ]
+            [j.name, j.desired, j.state, j.lag, short_time(j.watermark), short_time(j.last_commit)]
             for j in jobs
         ],
     )

@@ -48,7 +48,8 @@ class FlinkRest:
         for vertex in self.vertices(job_id):
             for metric in self._get(f"/jobs/{job_id}/vertices/{vertex['id']}/watermarks") or []:
                 lows.append(int(float(metric["value"])))
-        return min(lows) if lows and min(lows) > 0 else None
+        # An operator that has seen none yet states the lowest long there is.
+        return min((low for low in lows if low > 0), default=None)
 
     def stop_with_savepoint(self, job_id: str, folder: str) -> str:
         """Ask for a savepoint and a stop; gives the trigger id to ask after."""
