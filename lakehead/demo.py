@@ -75,17 +75,22 @@ class Demo:
 
 
 def run_demo(
-    settings: Settings, events: int, rate: float, keep: bool, say: Say = lambda _: None
+    settings: Settings,
+    events: int,
+    rate: float,
+    keep: bool,
+    say: Say = lambda _: None,
+    count: Say = lambda _: None,
 ) -> Demo:
     """Run every stage; the stack is stopped at the end if it was started here, unless ``keep``.
 
-    ``rate`` is events a second.
+    ``rate`` is events a second. ``say`` is told of each step, ``count`` how far producing is.
     Raises what the stages raise; `Demo.check` judges the result.
     """
     demo = Demo(events=events)
     was_up = Supervisor(settings).pid is not None
     try:
-        _stages(settings, demo, events, rate, say)
+        _stages(settings, demo, rate, say, count)
     except BaseException:
         if not was_up:
             _stop(settings, demo, say)
@@ -95,7 +100,8 @@ def run_demo(
     return demo
 
 
-def _stages(settings: Settings, demo: Demo, events: int, rate: float, say: Say) -> None:
+def _stages(settings: Settings, demo: Demo, rate: float, say: Say, count: Say) -> None:
+    events = demo.events
     contract = load_contract(settings.schemas, STREAM)
     with _timed(demo, "start Kafka and Flink", say):
         lifecycle.up(settings)
@@ -104,7 +110,7 @@ def _stages(settings: Settings, demo: Demo, events: int, rate: float, say: Say) 
         submit.submit(settings, STREAM)
 
     def progress(p: Progress) -> None:
-        say(f"producing: {p.sent:,} of {p.total:,} events, {p.rate:,.0f} a second")
+        count(f"producing: {p.sent:,} of {p.total:,} events, {p.rate:,.0f} a second")
 
     with _timed(demo, f"produce {OPENING_EVENTS + events:,} events", say):
         opening = produce(settings, contract, ProduceOptions(events=OPENING_EVENTS, rate=2_000))

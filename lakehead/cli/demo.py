@@ -27,7 +27,7 @@ def demo(
 
     settings = settings_of(home)
     with steps("starting") as view:
-        result = run_demo(settings, events, rate, keep, view.say)
+        result = run_demo(settings, events, rate, keep, view.say, view.count)
     if json_:
         print_json(result)
     else:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
@@ -11,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+_COUNT_SECONDS = 5
 
 
 def out() -> "Console":
@@ -52,12 +56,20 @@ class Steps:
 
         self._console = err()
         self._status: Status | None = None
+        self._counted = time.monotonic()
 
     def say(self, text: str) -> None:
+        """A step has begun."""
         if not self._console.is_terminal:
-            self._console.print(text, highlight=False)
+            self._console.print(text, highlight=False, soft_wrap=True)
         elif self._status:
             self._status.update(text)
+
+    def count(self, text: str) -> None:
+        """How far the step is; where it cannot be overwritten, only every few seconds."""
+        if self._console.is_terminal or time.monotonic() - self._counted > _COUNT_SECONDS:
+            self._counted = time.monotonic()
+            self.say(text)
 
     @contextmanager
     def shown(self, text: str) -> Iterator[None]:

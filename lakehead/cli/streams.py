@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lakehead.cli.options import Home, Json, settings_of
-from lakehead.cli.render import err, out, print_json, table
+from lakehead.cli.render import out, print_json, steps, table
 
 if TYPE_CHECKING:
     from lakehead.streams.manifest import Manifest
@@ -55,10 +55,10 @@ def produce(
         late=late,
         late_by=late_by,
     )
-    with err().status("producing") as view:
+    with steps("producing") as view:
 
         def show(p: Progress) -> None:
-            view.update(f"{p.sent:,} of {p.total:,} events, {p.rate:,.0f} a second")
+            view.count(f"{p.sent:,} of {p.total:,} events, {p.rate:,.0f} a second")
 
         manifest = run(settings, contract, options, show)
     if json_:

@@ -1,0 +1,3 @@
+from lakehead.cli.main import main
+
+main()

@@ -1,0 +1,137 @@
+"""The stack that integration and recovery tests share: started once, on free ports, in a state
+directory of its own, and stopped by its own process ids, after a failure too."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from lakehead.settings import Settings, load_settings
+from lakehead.stack.supervisor import leftover_processes
+
+ROOT = Path(__file__).parent.parent
+PORTS_OF_A_STACK = 7
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running stack, driven as a person would: by its command line."""
+
+    home: Path
+    port_base: int
+
+    @property
+    def settings(self) -> Settings:
+        return load_settings(self.home)
+
+    def command(self, *args: str) -> list[str]:
+        return [sys.executable, "-m", "lakehead.cli", *args]
+
+    def environment(self) -> dict[str, str]:
+        return os.environ | {"LAKEHEAD_HOME": str(self.home), "COLUMNS": "120"}
+
+    def run(self, *args: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*args),
+            env=self.environment(),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def ok(self, *args: str) -> str:
+        """Standard output of a command that must succeed."""
+        done = self.run(*args)
+        assert done.returncode == 0, f"lakehead {' '.join(args)}:\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def json(self, *args: str) -> Any:
+        return json.loads(self.ok(*args, "--json"))
+
+    def start(self, *args: str) -> "subprocess.Popen[str]":
+        """A command in the background."""
+        return subprocess.Popen(
+            self.command(*args),
+            env=self.environment(),
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def pid(self, part: str) -> int:
+        parts = {p["name"]: p["pid"] for p in self.json("status")["parts"]}
+        return int(parts[part])
+
+
+def wait_until(condition: Callable[[], object], what: str, deadline_seconds: float = 60) -> None:
+    """Wait for a condition; on the deadline fail with what was missing."""
+    end = time.monotonic() + deadline_seconds
+    while not condition():
+        if time.monotonic() > end:
+            pytest.fail(f"after {deadline_seconds:.0f} s still missing: {what}")
+        time.sleep(0.1)
+
+
+def free_port_base() -> int:
+    """A base from which on enough ports are free now."""
+    for base in range(24_000 + os.getpid() % 500 * 10, 60_000, 10):
+        probes = [socket.socket() for _ in range(PORTS_OF_A_STACK)]
+        try:
+            for i, probe in enumerate(probes):
+                probe.bind(("127.0.0.1", base + i))
+            return base
+        except OSError:
+            continue
+        finally:
+            for probe in probes:
+                probe.close()
+    raise RuntimeError("no free ports")
+
+
+@pytest.fixture(scope="session")
+def new_stack() -> Iterator[Callable[[], Stack]]:
+    """Makes stacks that are not up yet; what was left running of them is ended afterwards."""
+    stacks: list[Stack] = []
+
+    def make() -> Stack:
+        home = Path(tempfile.mkdtemp(prefix="lakehead-test-"))
+        stacks.append(Stack(home, free_port_base()))
+        return stacks[-1]
+
+    yield make
+    left = {}
+    for stack in stacks:
+        stack.run("down")
+        left[stack.home] = leftover_processes(stack.home)
+        for process in left[stack.home]:
+            process.kill()
+        psutil.wait_procs(left[stack.home], timeout=10)
+        if "LAKEHEAD_KEEP" not in os.environ:
+            shutil.rmtree(stack.home, ignore_errors=True)
+    assert not any(left.values()), f"down left processes behind: {left}"
+
+
+@pytest.fixture(scope="session")
+def stack(new_stack: Callable[[], Stack]) -> Stack:
+    """The stack that tests share, up, with the job of ``orders`` running."""
+    shared = new_stack()
+    shared.ok("up", "--port-base", str(shared.port_base))
+    shared.ok("submit", "orders")
+    # A few events first: with them there is a watermark that later ones can be late to.
+    shared.ok("produce", "orders", "--events", "2000", "--rate", "2000")
+    shared.json("audit")
+    return shared
