@@ -42,7 +42,8 @@ def reconcile(spark: SparkSession, spec: dict[str, str]) -> dict[str, object]:
     batch.cache().createOrReplaceTempView("batch")
     spark.table(spec["mart"]).where(spec["closed"]).createOrReplaceTempView("closed_mart")
     say("comparing with the mart")
-    counts: dict[str, object] = spark.sql(spec["differing"]).first().asDict()
+    [row] = spark.sql(spec["differing"]).collect()
+    counts: dict[str, object] = row.asDict()
     if any(counts[k] for k in ("added", "removed", "changed", "settled")):
         say("replacing windows")
         spark.sql(spec["merge"])
@@ -51,7 +52,9 @@ def reconcile(spark: SparkSession, spec: dict[str, str]) -> dict[str, object]:
 
 def offsets_fence(spark: SparkSession) -> dict[str, int]:
     """By partition, the last offset that the landed rows hold."""
-    rows = spark.sql("SELECT kafka_partition p, max(kafka_offset) o FROM landed GROUP BY 1 ORDER BY 1")
+    rows = spark.sql(
+        "SELECT kafka_partition p, max(kafka_offset) o FROM landed GROUP BY 1 ORDER BY 1"
+    )
     return {str(r.p): r.o for r in rows.collect()}
 
 

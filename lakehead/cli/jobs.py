@@ -18,7 +18,8 @@ def register(app: typer.Typer) -> None:
     app.command(rich_help_panel=_PANEL)(jobs)
     app.command(rich_help_panel=_PANEL, epilog="lakehead stop orders")(stop)
     app.command(
-        rich_help_panel=_PANEL, epilog="lakehead reconcile revenue_by_country --from 2026-01-01T00:00"
+        rich_help_panel=_PANEL,
+        epilog="lakehead reconcile revenue_by_country --from 2026-01-01T00:00",
     )(reconcile)
 
 
@@ -140,7 +141,5 @@ def _moment(option: str, text: str | None) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise UserError(
-            f"{option} is {text!r}, expected a time such as 2026-01-31T10:00"
-        ) from None
+        raise UserError(f"{option} is {text!r}, expected a time such as 2026-01-31T10:00") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

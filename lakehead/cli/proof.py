@@ -24,9 +24,7 @@ def audit(
         list[str] | None, typer.Argument(help="Streams; all that were submitted by default.")
     ] = None,
     home: Home = None,
-    wait: Annotated[
-        float, typer.Option(help="Seconds to wait for what is in flight.", min=0)
-    ] = 30,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for what is in flight.", min=0)] = 30,
     json_: Json = False,
 ) -> None:
     """Prove that every record is in the lake exactly once. Exits 1 if one is lost or doubled."""

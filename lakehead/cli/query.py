@@ -20,7 +20,9 @@ def register(app: typer.Typer) -> None:
 
 
 def query(
-    sql: Annotated[str | None, typer.Argument(help="One SELECT, SHOW, DESCRIBE or EXPLAIN.")] = None,
+    sql: Annotated[
+        str | None, typer.Argument(help="One SELECT, SHOW, DESCRIBE or EXPLAIN.")
+    ] = None,
     home: Home = None,
     file: Annotated[
         Path | None, typer.Option("--file", "-f", help="Read the SQL from a file, - is stdin.")

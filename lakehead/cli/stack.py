@@ -2,7 +2,6 @@
 
 import time
 from collections import deque
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,7 +16,8 @@ _PANEL = "Stack"
 
 def register(app: typer.Typer) -> None:
     app.command(
-        rich_help_panel=_PANEL, epilog="lakehead up   ·   lakehead --home /tmp/two up --port-base 20092"
+        rich_help_panel=_PANEL,
+        epilog="lakehead up   ·   lakehead --home /tmp/two up --port-base 20092",
     )(up)
     app.command(rich_help_panel=_PANEL)(down)
     app.command(rich_help_panel=_PANEL, epilog="lakehead status --json | jq .jobs")(status)
@@ -29,7 +29,9 @@ def up(
     home: Home = None,
     port_base: Annotated[
         int | None,
-        typer.Option(help="First of the seven ports that the stack listens on.", min=1024, max=65000),
+        typer.Option(
+            help="First of the seven ports that the stack listens on.", min=1024, max=65000
+        ),
     ] = None,
     json_: Json = False,
 ) -> None:
@@ -82,7 +84,9 @@ def status(home: Home = None, json_: Json = False) -> None:
         print_json({"home": str(settings.home), "up": bool(parts), "parts": parts, "jobs": jobs})
         return
     if not parts:
-        out().print(f"The stack of {settings.home} is down.  Start it:  lakehead up", soft_wrap=True)
+        out().print(
+            f"The stack of {settings.home} is down.  Start it:  lakehead up", soft_wrap=True
+        )
     else:
         table(
             f"Stack of {settings.home}",
@@ -125,7 +129,11 @@ def doctor(home: Home = None, json_: Json = False) -> None:
     if json_:
         print_json({"healthy": not problems, "findings": findings})
     else:
-        marks = {"ok": "[green]ok[/]", "warning": "[yellow]warning[/]", "problem": "[red]problem[/]"}
+        marks = {
+            "ok": "[green]ok[/]",
+            "warning": "[yellow]warning[/]",
+            "problem": "[red]problem[/]",
+        }
         from rich.markup import escape
 
         for finding in findings:

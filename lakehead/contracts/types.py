@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class FieldType:
-    """A scalar type. ``precision`` and ``scale`` count decimal digits, and are for decimals only."""
+    """A scalar type. ``precision`` and ``scale`` count digits, and are for decimals only."""
 
     kind: str
     precision: int = 0
@@ -69,7 +69,9 @@ def parse_type(text: str) -> FieldType:
     if match := _DECIMAL.fullmatch(text):
         precision, scale = int(match[1]), int(match[2])
         if not 1 <= precision <= MAX_PRECISION or scale > precision:
-            raise ValueError(f"{text!r}: precision must be 1 to {MAX_PRECISION}, scale at most that")
+            raise ValueError(
+                f"{text!r}: precision must be 1 to {MAX_PRECISION}, scale at most that"
+            )
         return FieldType("decimal", precision, scale)
     if text in KINDS and text != "decimal":
         return FieldType(text)

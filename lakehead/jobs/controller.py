@@ -121,7 +121,9 @@ class Controller:
                 attempts=(*earlier, attempt)[-KEPT_ATTEMPTS:],
             )
         )
-        log.info("submitting %s as %s from %s", desired.name, attempt.job_id, restore or "the start")
+        log.info(
+            "submitting %s as %s from %s", desired.name, attempt.job_id, restore or "the start"
+        )
         failure = self._run_client(desired, attempt)
         if failure and self._flink.state(attempt.job_id) is None:
             self._count_failure(desired, observed, failure)
@@ -168,7 +170,7 @@ class Controller:
         self._submit(desired, replace(observed, failures=failures, cause=cause), again=False)
 
     def _stop(self, observed: Observed) -> None:
-        """Stop with a savepoint; a job that cannot make one is cancelled and keeps its checkpoint."""
+        """Stop with a savepoint; what cannot make one is cancelled, and keeps its checkpoint."""
         assert observed.current
         job_id = observed.current.job_id
         observed = self._write(replace(observed, state="stopping"))

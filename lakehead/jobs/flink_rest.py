@@ -12,7 +12,15 @@ from lakehead.errors import NotRunning, SystemFailure
 
 _CAUSED_BY = re.compile(r"^Caused by: (.*)", re.MULTILINE)
 _EXCEPTION = re.compile(r"^(?:: )?([\w.$]+(?:Exception|Error): .*)", re.MULTILINE)
-ACTIVE = ("INITIALIZING", "CREATED", "RUNNING", "RESTARTING", "FAILING", "CANCELLING", "RECONCILING")
+ACTIVE = (
+    "INITIALIZING",
+    "CREATED",
+    "RUNNING",
+    "RESTARTING",
+    "FAILING",
+    "CANCELLING",
+    "RECONCILING",
+)
 
 
 class FlinkRest:
@@ -70,14 +78,20 @@ class FlinkRest:
         answer = self._call("GET", path, missing_ok=missing_ok)
         return None if answer.is_error else answer.json()
 
-    def _call(self, method: str, path: str, missing_ok: bool = False, **more: Any) -> httpx.Response:
+    def _call(
+        self, method: str, path: str, missing_ok: bool = False, **more: Any
+    ) -> httpx.Response:
         try:
             answer = self._client.request(method, path, **more)
         except httpx.HTTPError as error:
-            raise NotRunning(f"Flink does not answer at {self._url}: {error}", "lakehead up") from error
+            raise NotRunning(
+                f"Flink does not answer at {self._url}: {error}", "lakehead up"
+            ) from error
         if answer.is_error and not (missing_ok and _is_missing(answer)):
             detail = answer.text.splitlines()[0][:300] if answer.text else answer.reason_phrase
-            raise SystemFailure(f"Flink refused {method} {path}: {detail}", "lakehead logs jobmanager")
+            raise SystemFailure(
+                f"Flink refused {method} {path}: {detail}", "lakehead logs jobmanager"
+            )
         return answer
 
 

@@ -46,7 +46,7 @@ class Reconciled:
 def reconcile(
     settings: Settings,
     name: str,
-    within: Range = Range(),  # noqa: B008
+    within: Range = Range(),
     say: Say = lambda _: None,
     closed_until: datetime | None = None,
 ) -> Reconciled:

@@ -1,9 +1,9 @@
 """What the engines' SQL has in common. Each engine's module says how it differs."""
 
-from sqlglot import exp
+from typing import ClassVar
+
+from sqlglot import exp, generator, tokens
 from sqlglot.dialects.dialect import Dialect
-from sqlglot.generator import Generator
-from sqlglot.tokens import Tokenizer
 
 from lakehead.models.model import Model
 
@@ -11,10 +11,10 @@ from lakehead.models.model import Model
 class Backticks(Dialect):
     """ANSI SQL with identifiers in backticks, as Flink reads it."""
 
-    class Tokenizer(Tokenizer):
-        IDENTIFIERS = ["`"]
+    class Tokenizer(tokens.Tokenizer):
+        IDENTIFIERS: ClassVar = ["`"]
 
-    class Generator(Generator):
+    class Generator(generator.Generator):
         pass
 
 
@@ -59,8 +59,9 @@ def windows(
     selected = ",\n  ".join(body(model, types, dialect))
     seconds = int(model.window.total_seconds())
     end = f"window_start + INTERVAL '{seconds}' SECOND"
+    rows = f"(SELECT *, {window_start} AS window_start FROM {relation}) AS in_windows"
     return (
         f"SELECT window_start, {end} AS window_end,\n  {selected}\n"
-        f"FROM (SELECT *, {window_start} AS window_start FROM {relation}) AS in_windows{condition}\n"
+        f"FROM {rows}{condition}\n"
         f"GROUP BY {', '.join(['window_start', *keys])}"
     )

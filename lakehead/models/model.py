@@ -169,7 +169,9 @@ def _select(sql: str) -> exp.Select:
     return statements[0]
 
 
-def _check_select(select: exp.Select, stream: str, keys: tuple[str, ...], columns: list[str]) -> None:
+def _check_select(
+    select: exp.Select, stream: str, keys: tuple[str, ...], columns: list[str]
+) -> None:
     tables = [t.name for t in select.find_all(exp.Table)]
     if tables != [stream]:
         raise UserError(f"the SELECT reads {tables}, expected the stream {stream!r} and no other")

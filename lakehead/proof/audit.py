@@ -131,8 +131,7 @@ _MISSING = (
     f" WHERE after > before + 1 ORDER BY 1 LIMIT {_SHOWN}"
 )
 _REPEATED = (
-    "SELECT o FROM found WHERE p = ? GROUP BY o HAVING count(*) > 1"
-    f" ORDER BY o LIMIT {_SHOWN}"
+    f"SELECT o FROM found WHERE p = ? GROUP BY o HAVING count(*) > 1 ORDER BY o LIMIT {_SHOWN}"
 )
 
 

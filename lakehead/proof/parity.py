@@ -157,9 +157,7 @@ def _prepare(lake: "DuckDBPyConnection", model: Model, contract: Contract) -> No
         f"CREATE TABLE settled AS SELECT {', '.join(keys)},"
         f" CAST({SETTLED} AS JSON) AS upto FROM {mart} WHERE {SETTLED} IS NOT NULL"
     )
-    settled_here = " AND ".join(
-        f"r.{k} IS NOT DISTINCT FROM s.{k}" for k in keys
-    )
+    settled_here = " AND ".join(f"r.{k} IS NOT DISTINCT FROM s.{k}" for k in keys)
     lake.execute(
         "CREATE TABLE judged AS SELECT r.*, CASE"
         " WHEN s.upto IS NOT NULL THEN"

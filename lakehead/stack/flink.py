@@ -58,6 +58,11 @@ def library_jars(settings: Settings) -> list[Path]:
     return [*sorted((flink_home() / "lib").glob("*.jar")), *hadoop, *connectors]
 
 
+def spark_jars() -> list[Path]:
+    """The jars that the pyspark wheel carries."""
+    return sorted((_package("pyspark") / "jars").glob("*.jar"))
+
+
 def configuration(settings: Settings) -> dict[str, object]:
     """``config.yaml``: everything on loopback, sized for one small machine."""
     ports, tuning = settings.ports, settings.tuning

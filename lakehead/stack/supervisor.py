@@ -1,6 +1,7 @@
 """Processes under supervisord (http://supervisord.org): configuration, control, and the
 processes of this home that outlived their supervisor."""
 
+import contextlib
 import hashlib
 import os
 import subprocess
@@ -10,6 +11,7 @@ import xmlrpc.client
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -85,7 +87,7 @@ class Supervisor:
         if self.pid is None:
             return []
         try:
-            infos = self._rpc().supervisor.getAllProcessInfo()
+            infos: Any = self._rpc().supervisor.getAllProcessInfo()
         except (OSError, xmlrpc.client.Error):
             return []
         return [
@@ -196,10 +198,8 @@ def end_processes(processes: list[psutil.Process], grace_seconds: float = 10) ->
 
 
 def _quietly(action: Callable[[], None]) -> None:
-    try:
+    with contextlib.suppress(psutil.Error):
         action()
-    except psutil.Error:
-        pass
 
 
 def _word(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The sample's Parquet file, read in batches. Apart from ``retail``, for pyarrow is slow to load."""
+"""The sample's Parquet file, in batches. Apart from ``retail``, for pyarrow is slow to load."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,8 +62,8 @@ def _opened(path: Path) -> Iterator[pq.ParquetFile]:
         raise UserError(f"{path} is not the sample's Parquet file: {error}") from error
 
 
-# What follows makes lists by way of buffers and dictionaries: to_pylist makes a scalar of each value
-# first, which is slow, and to_numpy loads pandas, which takes a second.
+# What follows makes lists by way of buffers and dictionaries: to_pylist makes a scalar of each
+# value first, which is slow, and to_numpy loads pandas, which takes a second.
 
 
 def _seconds(batch: pa.RecordBatch) -> list[int]:

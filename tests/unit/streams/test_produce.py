@@ -230,7 +230,7 @@ def test_refused_deliveries_fail_the_run_after_the_manifest(
 ) -> None:
     sink = MemorySink(refuse=lambda n: f"no room for {n}" if n in (3, 5) else None)
     options = ProduceOptions(events=10)
-    with pytest.raises(SystemFailure, match="did not take 2 of 10 events .no room for 3"):
+    with pytest.raises(SystemFailure, match=r"did not take 2 of 10 events .no room for 3"):
         produce(fresh, contract, options, sink=sink, clock=clock)
     [manifest] = read_manifests(fresh, "orders")
     assert (manifest.events, manifest.acknowledged, manifest.failed.count) == (10, 8, 2)

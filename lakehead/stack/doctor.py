@@ -1,0 +1,159 @@
+"""Examine an installation and a home: what is wrong, and what to do about it."""
+
+import platform
+import shutil
+import tomllib
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Literal
+
+import psutil
+
+from lakehead.errors import LakeheadError
+from lakehead.settings import INSTALL_ROOT, Settings
+from lakehead.stack import flink, jars, preflight
+from lakehead.stack.java import java_home, java_major
+from lakehead.stack.supervisor import Supervisor, leftover_processes
+
+Status = Literal["ok", "warning", "problem"]
+NEEDED_MEMORY_MB = 2560
+_PACKAGES = (
+    "apache-flink",
+    "pyspark",
+    "duckdb",
+    "pyarrow",
+    "pyiceberg",
+    "confluent-kafka",
+    "supervisor",
+    "sqlglot",
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """``fix`` says what to do; empty when all is well."""
+
+    name: str
+    status: Status
+    detail: str
+    fix: str = ""
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """All checks; takes a few seconds, changes nothing."""
+    checks: list[Callable[[Settings], Finding]] = [
+        _python,
+        _java,
+        _packages,
+        _jars,
+        _class_paths,
+        _processes,
+        _ports,
+        _memory,
+        _disk,
+    ]
+    return [check(settings) for check in checks]
+
+
+def _python(_: Settings) -> Finding:
+    found = platform.python_version()
+    if found.startswith("3.11."):
+        return Finding("Python", "ok", found)
+    return Finding("Python", "problem", f"{found}, expected 3.11", "make setup")
+
+
+def _java(_: Settings) -> Finding:
+    try:
+        home = java_home()
+    except LakeheadError as error:
+        return Finding("Java", "problem", error.message, error.hint)
+    return Finding("Java", "ok", f"{java_major(home / 'bin' / 'java')} at {home}")
+
+
+def _packages(_: Settings) -> Finding:
+    lock = tomllib.loads((INSTALL_ROOT / "uv.lock").read_text())
+    locked = {p["name"]: p["version"] for p in lock["package"] if "version" in p}
+    wrong = []
+    for name in _PACKAGES:
+        try:
+            found = version(name)
+        except PackageNotFoundError:
+            found = "missing"
+        if found != locked[name]:
+            wrong.append(f"{name} is {found}, the lock says {locked[name]}")
+    if wrong:
+        return Finding("Python packages", "problem", "; ".join(wrong), "make setup")
+    listed = ", ".join(f"{name} {locked[name]}" for name in _PACKAGES[:4])
+    return Finding("Python packages", "ok", f"as locked: {listed}, ...")
+
+
+def _jars(settings: Settings) -> Finding:
+    if not settings.jars.is_dir():
+        return Finding("Jars", "problem", f"{settings.jars} is missing", "make setup")
+    wrong = jars.check_lock(settings.jars, INSTALL_ROOT / "jvm" / "jars.lock")
+    if wrong:
+        return Finding("Jars", "problem", "; ".join(wrong), "make clean setup")
+    return Finding("Jars", "ok", "all there, with the checksums of jvm/jars.lock")
+
+
+def _class_paths(settings: Settings) -> Finding:
+    try:
+        spark = [*flink.spark_jars(), *(settings.jars / "spark").glob("*.jar")]
+        class_paths = {
+            "Kafka": list((settings.jars / "kafka").glob("*.jar")),
+            "Flink": flink.library_jars(settings),
+            "Spark": spark,
+        }
+        found = [f"{n}: {c}" for n, path in class_paths.items() for c in jars.clashes(path)]
+    except (LakeheadError, zipfile.BadZipFile) as error:
+        return Finding("Class paths", "problem", str(error), "make clean setup")
+    if found:
+        return Finding("Class paths", "problem", "; ".join(found), "remove one of each two jars")
+    return Finding("Class paths", "ok", "no class is in two jars with different content")
+
+
+def _processes(settings: Settings) -> Finding:
+    supervisor = Supervisor(settings)
+    if (pid := supervisor.pid) is not None:
+        return Finding("Stack", "ok", f"up, supervisor {pid}")
+    left = leftover_processes(settings.home)
+    if left:
+        pids = ", ".join(str(p.pid) for p in left)
+        return Finding("Stack", "problem", f"no supervisor, but processes {pids}", "lakehead down")
+    if (settings.run / "supervisord.pid").exists():
+        return Finding("Stack", "warning", "a stale pid file; up will replace it", "lakehead up")
+    return Finding("Stack", "ok", "down")
+
+
+def _ports(settings: Settings) -> Finding:
+    ports = settings.ports.all()
+    shown = f"{min(ports.values())} to {max(ports.values())}"
+    if Supervisor(settings).pid is not None:
+        return Finding("Ports", "ok", f"{shown}, held by this stack")
+    taken = [f"{port} ({name})" for name, port in ports.items() if not preflight.is_free(port)]
+    if taken:
+        fix = f"lakehead up --port-base {settings.tuning.port_base + 1000}"
+        return Finding("Ports", "problem", f"taken: {', '.join(taken)}", fix)
+    return Finding("Ports", "ok", f"{shown} are free")
+
+
+def _memory(settings: Settings) -> Finding:
+    free = psutil.virtual_memory().available // 2**20
+    detail = f"{free:,} MB available"
+    if free < NEEDED_MEMORY_MB and Supervisor(settings).pid is None:
+        fix = f"free some, or lower the sizes in {settings.home / 'settings.json'}"
+        return Finding("Memory", "warning", f"{detail}, {NEEDED_MEMORY_MB:,} wanted", fix)
+    return Finding("Memory", "ok", detail)
+
+
+def _disk(settings: Settings) -> Finding:
+    folder = settings.home
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free // 2**20
+    if free < preflight.MINIMUM_DISK_MB:
+        fix = "free some, or choose another disk with --home"
+        return Finding("Disk", "problem", f"{free:,} MB free at {folder}", fix)
+    return Finding("Disk", "ok", f"{free:,} MB free at {folder}")
