@@ -146,7 +146,7 @@ def wait_for(
         fresh = generation is None or (current and current.generation >= generation)
         if observed.state == state and fresh:
             return observed
-        if observed.state == "failed" and (generation or 0) <= observed.generation:
+        if state == "running" and _has_failed(observed, generation):
             raise LakeheadError(
                 f"job {name} failed: {observed.cause}",
                 f"lakehead logs controller; when it is mended: lakehead submit {name}",
@@ -157,6 +157,11 @@ def wait_for(
                 "lakehead logs controller",
             )
         time.sleep(0.1)
+
+
+def _has_failed(observed: Observed, generation: int | None) -> bool:
+    """Whether the failure is of this generation, not one that a new submit is about to retry."""
+    return observed.state == "failed" and (generation or 0) <= observed.generation
 
 
 def _runs(settings: Settings, name: str) -> bool:

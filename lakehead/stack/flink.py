@@ -86,6 +86,7 @@ def configuration(settings: Settings) -> dict[str, object]:
         "web.submit.enable": False,
         "web.cancel.enable": False,
         "io.tmp.dirs": str(settings.flink / "tmp"),
+        "web.tmpdir": str(settings.flink / "tmp"),
         "heartbeat.interval": "2 s",
         "heartbeat.timeout": "10 s",
         "state.backend.type": "hashmap",

@@ -19,7 +19,8 @@ def check_lock(folder: Path, lock: Path) -> list[str]:
 
     ``lock`` is in the format of ``sha256sum``; our own jar is not in it.
     """
-    locked = dict(reversed(line.split("  ", 1)) for line in lock.read_text().splitlines())
+    lines = [line.split("  ", 1) for line in lock.read_text().splitlines()]
+    locked = {name: checksum for checksum, name in lines}
     present = {
         str(jar.relative_to(folder)): jar
         for jar in folder.rglob("*.jar")
