@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 UV_VERSION=0.13.9
 STAMPS=.tools/stamps
 # Trust what the system trusts, and take no Python but the one that is installed.
-export UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1 UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=${UV_NO_PROGRESS:-}
+export UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1 UV_PYTHON_DOWNLOADS=never
 
 say() { printf '%s\n' "$*" >&2; }
 fail() { say "setup: $1"; say "  do: $2"; exit 1; }
