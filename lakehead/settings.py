@@ -172,6 +172,8 @@ def _read_tuning(path: Path) -> Tuning:
         values = json.loads(path.read_text())
     except (ValueError, OSError) as error:
         raise UserError(f"{path} is not readable JSON: {error}", f"rm {path}") from error
+    if not isinstance(values, dict):
+        raise UserError(f"{path} is {values!r}, expected an object", f"rm {path}")
     for key, value in values.items():
         if key not in known:
             raise UserError(

@@ -2,15 +2,16 @@
 
 Used by ``lakehead reconcile``:  python jobs/spark/reconcile.py SPEC.json RESULT.json
 
-SPEC.json has ``session`` (Spark settings), ``landing`` and ``mart`` (table names),
+SPEC.json has ``session`` (Spark settings), ``catalog``, ``landing`` and ``mart`` (table names),
 ``landing_snapshot``, ``batch`` (the model's windows over the view ``landed``), ``closed`` (which
-windows), ``differing`` and ``merge``. Progress goes to standard output, a line each; the counts to
-RESULT.json. Run twice, it changes nothing the second time.
+windows), ``differing`` and ``merge`` (SQL), and ``dry_run``. Progress goes to standard output, a
+line each; the counts to RESULT.json. Run twice, it changes nothing the second time.
 """
 
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
@@ -30,7 +31,7 @@ def main(spec_path: Path, result_path: Path) -> None:
     result_path.write_text(json.dumps(result))
 
 
-def reconcile(spark: SparkSession, spec: dict[str, str]) -> dict[str, object]:
+def reconcile(spark: SparkSession, spec: dict[str, Any]) -> dict[str, object]:
     spark.catalog.setCurrentCatalog(spec["catalog"])
     landed = spark.read.option("versionAsOf", spec["landing_snapshot"]).table(spec["landing"])
     landed.createOrReplaceTempView("landed")
@@ -44,7 +45,8 @@ def reconcile(spark: SparkSession, spec: dict[str, str]) -> dict[str, object]:
     say("comparing with the mart")
     [row] = spark.sql(spec["differing"]).collect()
     counts: dict[str, object] = row.asDict()
-    if any(counts[k] for k in ("added", "removed", "changed", "settled")):
+    differs = any(counts[k] for k in ("added", "removed", "changed", "settled"))
+    if differs and not spec["dry_run"]:
         say("replacing windows")
         spark.sql(spec["merge"])
     return counts | {"offsets": fence}

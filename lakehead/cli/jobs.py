@@ -98,6 +98,9 @@ def reconcile(
     end: Annotated[
         str | None, typer.Option("--to", help="Windows up to this time (ISO-8601, UTC).")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Count what would change; change nothing.")
+    ] = False,
     json_: Json = False,
 ) -> None:
     """Recompute closed windows in Spark and put them in the stream's place, in one commit."""
@@ -112,9 +115,9 @@ def reconcile(
     for name in model or model_names(settings.pipelines):
         closed = closed_until(settings, name)
         with steps(f"reconciling {name}") as view:
-            done.append(run(settings, name, within, view.say, closed))
+            done.append(run(settings, name, within, view.say, closed, dry_run))
     if json_:
-        print_json({"models": {r.model: r for r in done}})
+        print_json({"dry_run": dry_run, "models": {r.model: r for r in done}})
         return
     for r in done:
         if r.closed_until is None:

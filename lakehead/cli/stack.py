@@ -17,7 +17,7 @@ _PANEL = "Stack"
 def register(app: typer.Typer) -> None:
     app.command(
         rich_help_panel=_PANEL,
-        epilog="lakehead up   ·   lakehead --home /tmp/two up --port-base 20092",
+        epilog="lakehead up   ·   lakehead up --home /tmp/two --port-base 20092",
     )(up)
     app.command(rich_help_panel=_PANEL)(down)
     app.command(rich_help_panel=_PANEL, epilog="lakehead status --json | jq .jobs")(status)

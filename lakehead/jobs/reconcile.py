@@ -49,10 +49,12 @@ def reconcile(
     within: Range = Range(),
     say: Say = lambda _: None,
     closed_until: datetime | None = None,
+    dry_run: bool = False,
 ) -> Reconciled:
     """Recompute the closed windows of a model and replace them in one commit.
 
-    ``closed_until`` is the end of the newest window that the stream has closed.
+    ``closed_until`` is the end of the newest window that the stream has closed. ``dry_run`` counts
+    what would change, and changes nothing.
 
     Raises:
         UserError: an unknown model, or a table that was never made.
@@ -64,6 +66,7 @@ def reconcile(
     if closed_until is None or landing.snapshot_id is None:
         return Reconciled(name, 0, 0, 0, 0, 0, None, {})
     spec = specification(settings, model, contract, landing.snapshot_id, within, closed_until)
+    spec["dry_run"] = dry_run
     counts = run_spark(settings, "reconcile.py", spec, say)
     return Reconciled(model=name, closed_until=closed_until.isoformat(), **counts)
 

@@ -119,7 +119,10 @@ def test_windows_differ_only_by_late_rows_and_not_after_reconcile(
     assert before["explained_by_late"] > 0
     assert before["unexplained"] == 0
 
-    stack.ok("reconcile")
+    planned = stack.json("reconcile", "--dry-run")["models"]["revenue_by_country"]
+    assert stack.json("parity")["models"]["revenue_by_country"] == before
+    done = stack.json("reconcile")["models"]["revenue_by_country"]
+    assert done == planned
 
     after = stack.json("parity")["models"]["revenue_by_country"]
     assert (after["different"], after["unexplained"]) == (0, 0)
