@@ -136,9 +136,7 @@ def test_what_is_not_yaml_says_where(load_text: LoadText, text: str) -> None:
     fails(load_text, text, "is not YAML")
 
 
-@pytest.mark.parametrize(
-    "text", ["status: 2020-13-45", "status: !!int abc", "status: !!float abc"]
-)
+@pytest.mark.parametrize("text", ["status: 2020-13-45", "status: !!int abc", "status: !!float abc"])
 def test_a_scalar_that_yaml_cannot_build_is_not_yaml(load_text: LoadText, text: str) -> None:
     fails(load_text, text, "is not YAML")
 
@@ -216,9 +214,7 @@ def test_a_column_that_the_source_adds_cannot_be_a_field(
 
 
 @pytest.mark.parametrize("logical", [None, "object", "array", "String"])
-def test_a_logical_type_is_one_of_the_known(
-    load: Load, document: Any, logical: str | None
-) -> None:
+def test_a_logical_type_is_one_of_the_known(load: Load, document: Any, logical: str | None) -> None:
     field_of(document, "country")["logicalType"] = logical
     fails(load, document, "country", repr(logical), "string, boolean, integer")
 
@@ -242,9 +238,7 @@ def test_a_bound_is_a_number(load: Load, document: Any, option: str, value: obje
 
 @pytest.mark.parametrize("option", ["minLength", "maxLength"])
 @pytest.mark.parametrize("value", ["5", True, 1.5, -1])
-def test_a_length_is_a_whole_number(
-    load: Load, document: Any, option: str, value: object
-) -> None:
+def test_a_length_is_a_whole_number(load: Load, document: Any, option: str, value: object) -> None:
     field_of(document, "country")["logicalTypeOptions"] = {option: value}
     fails(load, document, "country", option, repr(value), "expected a whole number")
 
@@ -289,9 +283,7 @@ def test_an_enum_value_that_yaml_does_not_read_as_text_is_refused(
 
 @pytest.mark.parametrize("setting", ["eventTime", "key"])
 @pytest.mark.parametrize("value", ["nothing", None, ["invoice"], 3])
-def test_clock_and_key_are_fields(
-    load: Load, document: Any, setting: str, value: object
-) -> None:
+def test_clock_and_key_are_fields(load: Load, document: Any, setting: str, value: object) -> None:
     set_custom(document, setting, value)
     fails(load, document, setting, repr(value), "invoice, stock_code")
 
@@ -350,9 +342,7 @@ def nodes(document: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         items = document.items()
     elif isinstance(document, list):
         items = enumerate(document)
-    return [
-        p for key, value in items for p in ((*path, key), *nodes(value, (*path, key)))
-    ]
+    return [p for key, value in items for p in ((*path, key), *nodes(value, (*path, key)))]
 
 
 SCALARS = st.one_of(
