@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from lakehead.contracts.load import load_contract
 from lakehead.contracts.model import Contract
 from lakehead.errors import SystemFailure
+from lakehead.jobs.records import read_observed
 from lakehead.lake.plan import plan_files
 from lakehead.lake.snapshots import TableState, table_state
 from lakehead.models import duckdb as model_duckdb
@@ -95,11 +96,17 @@ def closed_until(settings: Settings, name: str) -> datetime | None:
 
 
 def _landing_reaching(settings: Settings, contract: Contract, checkpoint: int) -> TableState:
-    """The landing table, once it holds all that the mart could have seen."""
-    end = time.monotonic() + _DEADLINE_SECONDS
+    """The landing table, once it holds all that the mart could have seen.
+
+    Flink commits nothing for a checkpoint without rows, but for every tenth in a row. A job that
+    has stopped has committed all that it had.
+    """
+    patience = _DEADLINE_SECONDS + 10 * settings.tuning.checkpoint_seconds
+    end = time.monotonic() + patience
     while True:
+        stopped = read_observed(settings, contract.stream).state == "stopped"
         landing = table_state(settings, contract.landing_table)
-        if _checkpoint(landing) >= checkpoint:
+        if stopped or _checkpoint(landing) >= checkpoint:
             return landing
         if time.monotonic() > end:
             raise SystemFailure(

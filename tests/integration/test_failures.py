@@ -1,5 +1,6 @@
 """What goes wrong says so: a job that cannot run, a port that is taken, a stack that is down."""
 
+import json
 import socket
 from collections.abc import Callable
 
@@ -33,6 +34,23 @@ def test_a_job_that_cannot_run_is_failed_with_its_cause_and_left(stack: Stack) -
         assert len(observed().attempts) == attempts
     finally:
         (settings.job_records / "broken" / "desired.json").unlink()
+
+
+def test_a_changed_job_goes_on_from_a_savepoint(stack: Stack) -> None:
+    path = stack.home / "settings.json"
+    before = path.read_text()
+    tuning = json.loads(before)
+    try:
+        path.write_text(json.dumps(tuning | {"checkpoint_seconds": 2.0}))
+        [plan] = stack.json("submit", "orders")["jobs"]
+        assert plan["change"] == "changed"
+        job = next(j for j in stack.json("jobs")["jobs"] if j["name"] == "orders")
+        assert "/savepoints/" in job["restored_from"]
+    finally:
+        path.write_text(before)
+        stack.ok("submit", "orders")
+    audit = stack.json("audit")["streams"]["orders"]
+    assert (audit["lost"], audit["duplicated"]) == (0, 0)
 
 
 def test_a_taken_port_is_named(new_stack: Callable[[], Stack]) -> None:
