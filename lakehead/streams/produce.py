@@ -24,6 +24,7 @@ from lakehead.streams.faults import LATE, FaultPlan, spoil
 from lakehead.streams.interrupt import Stop
 from lakehead.streams.manifest import Failed, Late, Manifest, Natural, PartitionRange, Poison
 from lakehead.streams.options import ProduceOptions
+from lakehead.streams.row import Row
 from lakehead.streams.sinks import Delivered, KafkaSink, OnDelivery, Sink
 from lakehead.streams.timeline import Timeline, iso, timeline_of
 from lakehead.streams.topics import ensure_topic
@@ -181,7 +182,7 @@ class _Facts:
         """Start the search for duplicates anew: a replay has other times than the one before."""
         self._lines.clear()
 
-    def add(self, row: retail.Row, encoded: bytes, backward: bool, event_time: int) -> None:
+    def add(self, row: Row, encoded: bytes, backward: bool, event_time: int) -> None:
         natural = self.natural
         if retail.is_cancelled(row):
             natural.cancelled += 1
@@ -342,12 +343,12 @@ class _Run:
         )
 
 
-def _key_of(field: str) -> Callable[[retail.Row, bytes], bytes | None]:
+def _key_of(field: str) -> Callable[[Row, bytes], bytes | None]:
     """How to get a record's key, the text of ``field``, from a line and its event."""
     if field == "invoice":
         return lambda row, value: row.invoice.encode()
 
-    def from_event(row: retail.Row, value: bytes) -> bytes | None:
+    def from_event(row: Row, value: bytes) -> bytes | None:
         import orjson
 
         found = orjson.loads(value)[field]

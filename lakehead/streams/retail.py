@@ -8,25 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
 import orjson
 
 from lakehead.errors import UserError
 from lakehead.settings import INSTALL_ROOT, Settings
-
-
-class Row(NamedTuple):
-    """One line of the file. ``seconds`` is the file's time, epoch seconds; ``price`` pounds."""
-
-    invoice: str
-    stock_code: str
-    description: str | None
-    quantity: int
-    seconds: int
-    price: float
-    customer: int | None
-    country: str
+from lakehead.streams.row import Row
 
 
 FIELDS = (

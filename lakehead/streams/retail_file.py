@@ -10,7 +10,7 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from lakehead.errors import UserError
-from lakehead.streams.retail import Row
+from lakehead.streams.row import Row
 
 _TIME, _CUSTOMER = "InvoiceDate", "Customer ID"
 _TIME_FORMAT = "%m/%d/%Y %H:%M"

@@ -15,7 +15,8 @@ from lakehead.contracts.model import Contract
 from lakehead.errors import UserError
 from lakehead.settings import INSTALL_ROOT, Settings
 from lakehead.streams import retail
-from lakehead.streams.retail import Row, Sample
+from lakehead.streams.retail import Sample
+from lakehead.streams.row import Row
 
 
 def test_every_line_of_the_real_sample_keeps_the_contract(contract: Contract) -> None:
