@@ -5,6 +5,7 @@ Source: https://bitol-io.github.io/open-data-contract-standard/
 
 import re
 from datetime import timedelta
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,11 @@ from open_data_contract_standard.model import OpenDataContractStandard, SchemaPr
 from pydantic import ValidationError
 
 from lakehead.contracts.model import RESERVED_COLUMNS, Contract, Field
-from lakehead.contracts.types import LOGICAL_DEFAULT, FieldType, parse_type
+from lakehead.contracts.rules import MAXIMUM_DAYS
+from lakehead.contracts.types import LOGICAL_DEFAULT, NUMERIC, FieldType, parse_type
 from lakehead.errors import UserError
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-_UNITS = {"millisecond": 0.001, "second": 1, "minute": 60, "hour": 3600, "day": 86400}
 _OPTIONS = {"minimum", "maximum", "minLength", "maxLength", "pattern"}
 _SETTINGS = {
     "eventTime": None,
@@ -52,18 +53,27 @@ def load_contract(schemas: Path, stream: str) -> Contract:
         raise UserError(
             f"there is no stream {stream!r}; {schemas} has {', '.join(names) or 'no contracts'}"
         )
+    document = _read(path)
     try:
-        return _parse(yaml.safe_load(path.read_text(encoding="utf-8")), stream)
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not YAML: {error}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8: {error}") from error
+        return _parse(document, stream)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UserError(f"{path}: {where}: {first['msg']}") from error
     except _Bad as error:
         raise UserError(f"{path}: {error}") from error
+
+
+def _read(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8: {error}") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+    # ValueError: a scalar that cannot be, such as the date 2020-13-45.
+    except (yaml.YAMLError, ValueError) as error:
+        raise UserError(f"{path} is not YAML: {error}") from error
 
 
 def parse_duration(text: object) -> timedelta:
@@ -73,9 +83,12 @@ def parse_duration(text: object) -> timedelta:
         ValueError: anything else; says what was expected.
     """
     match = re.fullmatch(r"(\d+)\s+(millisecond|second|minute|hour|day)s?", str(text).strip())
-    if not match:
-        raise ValueError(f"{text!r} is not a duration; expected such as '10 seconds' or '7 days'")
-    return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+    try:
+        if match:
+            return timedelta(**{f"{match[2]}s": int(match[1])})
+    except OverflowError:
+        pass
+    raise ValueError(f"{text!r} is not a duration; expected such as '10 seconds' or '7 days'")
 
 
 def _parse(document: Any, stream: str) -> Contract:
@@ -103,7 +116,7 @@ def _parse(document: Any, stream: str) -> Contract:
     if clock.type != FieldType("timestamp") or not clock.required:
         raise _Bad(f"{clock.name} is the event time: it must be a required timestamp")
     partitions = settings["partitions"]
-    if not isinstance(partitions, int) or not 1 <= partitions <= 1000:
+    if type(partitions) is not int or not 1 <= partitions <= 1000:
         raise _Bad(f"customProperties.partitions is {partitions!r}, expected 1 to 1000")
     if settings["encoding"] != "json":
         raise _Bad(f"customProperties.encoding is {settings['encoding']!r}, expected json")
@@ -135,9 +148,14 @@ def _settings(odcs: OpenDataContractStandard) -> dict[str, object]:
 
 def _duration(settings: dict[str, object], name: str) -> timedelta:
     try:
-        return parse_duration(settings[name])
+        length = parse_duration(settings[name])
     except ValueError as error:
         raise _Bad(f"customProperties.{name}: {error}") from error
+    if length.days > MAXIMUM_DAYS:
+        raise _Bad(
+            f"customProperties.{name} is {settings[name]!r}, expected at most {MAXIMUM_DAYS} days"
+        )
+    return length
 
 
 def _field(source: SchemaProperty) -> Field:
@@ -162,13 +180,13 @@ def _field(source: SchemaProperty) -> Field:
             f"field {name}: logicalTypeOptions {', '.join(sorted(unknown))} is not supported; "
             f"expected {', '.join(sorted(_OPTIONS))}"
         )
-    _check_options(name, options)
+    _check_options(name, kind, options)
     return Field(
         name=name,
         type=kind,
         required=bool(source.required),
         description=source.description or "",
-        enum=tuple(str(v.value) for v in source.enum or ()),
+        enum=_enum(name, kind, source),
         minimum=options.get("minimum"),
         maximum=options.get("maximum"),
         min_length=options.get("minLength"),
@@ -177,13 +195,38 @@ def _field(source: SchemaProperty) -> Field:
     )
 
 
-def _check_options(name: str, options: dict[str, Any]) -> None:
-    for option in ("minimum", "maximum", "minLength", "maxLength"):
-        value = options.get(option)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-            raise _Bad(f"field {name}: {option} is {value!r}, expected a number")
-    if (pattern := options.get("pattern")) is not None:
-        try:
-            re.compile(pattern)
-        except (re.error, TypeError) as error:
-            raise _Bad(f"field {name}: pattern {pattern!r}: {error}") from error
+def _enum(name: str, kind: FieldType, source: SchemaProperty) -> tuple[str, ...]:
+    values = tuple(v.value for v in source.enum or ())
+    if values and kind.kind != "string":
+        raise _Bad(f"field {name}: enum is on a {kind}, expected a string")
+    for value in values:
+        if not isinstance(value, str):
+            raise _Bad(f"field {name}: enum has {value!r}, expected text; put it in quotes")
+    return values
+
+
+def _check_options(name: str, kind: FieldType, options: dict[str, Any]) -> None:
+    for option, value in options.items():
+        if value is None:
+            continue
+        wanted = NUMERIC if option in ("minimum", "maximum") else ("string",)
+        if kind.kind not in wanted:
+            raise _Bad(f"field {name}: {option} is on a {kind}, expected {' or '.join(wanted)}")
+        whole = type(value) is int
+        if option in ("minimum", "maximum"):
+            if not whole and not (isinstance(value, float) and isfinite(value)):
+                raise _Bad(f"field {name}: {option} is {value!r}, expected a number")
+        elif option in ("minLength", "maxLength"):
+            if not whole or value < 0:
+                raise _Bad(f"field {name}: {option} is {value!r}, expected a whole number")
+        else:
+            _check_pattern(name, value)
+
+
+def _check_pattern(name: str, pattern: object) -> None:
+    if not isinstance(pattern, str):
+        raise _Bad(f"field {name}: pattern is {pattern!r}, expected text")
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise _Bad(f"field {name}: pattern {pattern!r}: {error}") from error

@@ -8,7 +8,9 @@ from lakehead.contracts.types import FieldType
 LANDING = "landing"
 # Columns that every landed row carries beside the contract's own.
 KAFKA_COLUMNS = ("kafka_partition", "kafka_offset", "kafka_timestamp")
-RESERVED_COLUMNS = (*KAFKA_COLUMNS, "watermark", "late")
+# Columns that the job adds on the way from Kafka to the lake.
+_JOB_COLUMNS = ("record", "decode_error", "rowtime", "window_start", "window_end")
+RESERVED_COLUMNS = (*KAFKA_COLUMNS, "watermark", "late", *_JOB_COLUMNS)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from datetime import timedelta
 from lakehead.contracts.model import Contract, Field
 from lakehead.errors import UserError
 
-_MAXIMUM_DAYS = 999
+MAXIMUM_DAYS = 999
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ def interval(length: timedelta) -> str:
     Raises:
         UserError: more than 999 days, which Flink's intervals do not hold.
     """
-    if length.days > _MAXIMUM_DAYS:
-        raise UserError(f"{length.days} days is too long, expected at most {_MAXIMUM_DAYS} days")
+    if length.days > MAXIMUM_DAYS:
+        raise UserError(f"{length.days} days is too long, expected at most {MAXIMUM_DAYS} days")
     hours, rest = divmod(length.seconds, 3600)
     minutes, seconds = divmod(rest, 60)
     clock = f"{hours:02}:{minutes:02}:{seconds:02}.{length.microseconds // 1000:03}"

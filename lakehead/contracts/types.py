@@ -46,6 +46,7 @@ _SPARK = _FLINK | {"timestamp": "TIMESTAMP", "binary": "BINARY"}
 _DUCKDB = _FLINK | {"string": "VARCHAR", "timestamp": "TIMESTAMPTZ", "binary": "BLOB"}
 
 KINDS = tuple(_FLINK)
+NUMERIC = ("int", "long", "float", "double", "decimal")
 # What a logical type of the standard means when no physical type says more.
 LOGICAL_DEFAULT = {
     "string": "string",

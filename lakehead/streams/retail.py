@@ -15,7 +15,6 @@ from lakehead.errors import UserError
 from lakehead.settings import INSTALL_ROOT, Settings
 from lakehead.streams.row import Row
 
-
 FIELDS = (
     "invoice",
     "stock_code",
