@@ -40,13 +40,16 @@ format: setup ## Rewrite the Python sources in the project's format
 	@$(PYTHON) -m ruff check --fix .
 
 .PHONY: lock-jars
-lock-jars: setup ## Record the checksums of the jars after a version has changed
+lock-jars: ## Record the checksums of the jars after a version has changed
+# Not after setup, which holds the new jars against the old lock.
+	@mvn -f jvm/pom.xml -C -B -ntp -q -DskipTests verify
 	@cd jvm/target/jars && find . -name '*.jar' ! -name 'lakehead-*' -printf '%P\n' \
-	  | LC_ALL=C sort | xargs sha256sum > ../../jars.lock
+	  | LC_ALL=C sort | xargs sha256sum > ../jars.lock.part && mv ../jars.lock.part ../../jars.lock
 
 .PHONY: clean
 clean: ## Remove what was built, keep the environment and the lake
-	@rm -rf jvm/target jvm/*/target .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf jvm/target jvm/*/target \
+	  .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
 .PHONY: distclean

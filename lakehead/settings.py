@@ -13,6 +13,9 @@ from lakehead.errors import UserError
 
 INSTALL_ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_PORT_BASE = 19092
+_MAXIMUM = 10**9
+# The seven ports must fit; Flink refuses checkpoints closer than 10 ms.
+_RANGES = {"port_base": (1024, 65_000), "checkpoint_seconds": (0.01, _MAXIMUM)}
 _PORT_NAMES = (
     "kafka",
     "kafka_quorum",
@@ -182,4 +185,9 @@ def _read_tuning(path: Path) -> Tuning:
             )
         if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
             raise UserError(f"{path}: {key} is {value!r}, expected a number above 0")
+        if known[key] is int and not isinstance(value, int):
+            raise UserError(f"{path}: {key} is {value!r}, expected a whole number")
+        low, high = _RANGES.get(key, (0, _MAXIMUM))
+        if not low <= value <= high:
+            raise UserError(f"{path}: {key} is {value!r}, expected {low} to {high}")
     return Tuning(**values)

@@ -6,8 +6,11 @@ cd "$(dirname "$0")/.."
 
 UV_VERSION=0.13.9
 STAMPS=.tools/stamps
+DISK_MB=4500
 # Trust what the system trusts, and take no Python but the one that is installed.
 export UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1 UV_PYTHON_DOWNLOADS=never
+SYSTEM_CERTS=/etc/ssl/certs/ca-certificates.crt
+[ ! -e "$SYSTEM_CERTS" ] || export PIP_CERT="${PIP_CERT:-$SYSTEM_CERTS}"
 
 say() { printf '%s\n' "$*" >&2; }
 fail() { say "setup: $1"; say "  do: $2"; exit 1; }
@@ -24,17 +27,20 @@ apt_install() {
     && as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
 }
 
-# done_before STEP INPUT...: whether STEP was completed with these very inputs.
-fingerprint() { cat -- "$@" | sha256sum | cut -d' ' -f1; }
-done_before() { [ "$(cat "$STAMPS/$1" 2>/dev/null)" = "$2" ]; }
-# step NAME FINGERPRINT TITLE FUNCTION
+announce() {
+  [ ! -e "$STAMPS/complete" ] || return 0
+  say "First set-up: about 4.5 GB of disk, caches included, and 1 to 6 minutes, mostly downloads."
+  local free
+  free=$(df -Pm . | awk 'NR == 2 {print $4}')
+  [ "$free" -ge "$DISK_MB" ] || say "Careful: only $free MB of disk are free here."
+}
+
+# The fingerprint covers names and content of the files, and further words from standard input.
+fingerprint() { { cat; sha256sum -- "$@"; } | sha256sum | cut -d' ' -f1; }
+# step NAME FINGERPRINT TITLE FUNCTION: skipped if it was completed with this very fingerprint.
 step() {
   local name=$1 print=$2 title=$3 began=$SECONDS
-  done_before "$name" "$print" && return
-  if [ ! -e "$STAMPS/announced" ]; then
-    say "First set-up: about 2.5 GB of disk, and 2 to 6 minutes, most of it downloads."
-    mkdir -p "$STAMPS" && touch "$STAMPS/announced"
-  fi
+  [ "$(cat "$STAMPS/$name" 2>/dev/null)" != "$print" ] || return 0
   say "==> $title"
   "$4" || fail "'$title' did not finish" "make setup   (what was downloaded is kept)"
   echo "$print" >"$STAMPS/$name"
@@ -48,44 +54,93 @@ find_python() {
       return
     fi
   done
-  fail "Python 3.11 is missing" "sudo apt-get install python3.11 python3.11-venv"
+  fail "Python 3.11 is missing (3.12 and later will not do)" \
+    "sudo apt-get install python3.11 python3.11-venv"
 }
 
 install_uv() {
   rm -rf .tools/uv
   if ! "$PYTHON" -m venv .tools/uv 2>/dev/null; then
-    apt_install python3-venv && rm -rf .tools/uv && "$PYTHON" -m venv .tools/uv \
-      || fail "Python cannot make virtual environments" "sudo apt-get install python3-venv"
+    { apt_install python3.11-venv && rm -rf .tools/uv && "$PYTHON" -m venv .tools/uv; } \
+      || fail "Python cannot make virtual environments" "sudo apt-get install python3.11-venv"
   fi
   .tools/uv/bin/pip install --quiet --disable-pip-version-check "uv==$UV_VERSION"
 }
 
 install_packages() { .tools/uv/bin/uv sync --frozen --python "$PYTHON"; }
 
-java_is_17() {
-  command -v javac >/dev/null && [ "$(javac -version 2>&1 | sed 's/[^0-9]*\([0-9]*\).*/\1/')" -ge 17 ]
+# Maven and the stack both take JAVA_HOME first, then the path.
+has_jdk() {
+  local javac=${JAVA_HOME:+$JAVA_HOME/bin/}javac major
+  major=$("$javac" -version 2>&1 | sed -n 's/^javac \([0-9]*\).*/\1/p') || return 1
+  [ "${major:-0}" -ge 17 ]
 }
 
 check_java() {
-  java_is_17 || apt_install openjdk-17-jdk-headless \
-    || fail "a Java 17 development kit is missing" "sudo apt-get install openjdk-17-jdk-headless"
+  if ! has_jdk; then
+    [ -z "${JAVA_HOME:-}" ] \
+      || fail "JAVA_HOME is '$JAVA_HOME', which is no Java 17 development kit" "unset JAVA_HOME"
+    { apt_install openjdk-17-jdk-headless && has_jdk; } \
+      || fail "a Java 17 development kit is missing" "sudo apt-get install openjdk-17-jdk-headless"
+  fi
   command -v mvn >/dev/null || apt_install maven \
     || fail "Maven is missing" "sudo apt-get install maven"
 }
 
-build_jars() {
-  mvn -f jvm/pom.xml -C -B -ntp -q -DskipTests verify \
-    && (cd jvm/target/jars && sha256sum --check --quiet --strict ../../jars.lock)
+# Of what Maven says, the errors and how far its downloads are.
+show_downloads() {
+  local line files=0
+  while IFS= read -r line; do
+    case $line in
+      *'Downloaded from'*)
+        files=$((files + 1))
+        [ $((files % 100)) != 0 ] || say "    $files files downloaded"
+        ;;
+      *ERROR*) say "$line" ;;
+    esac
+  done
 }
 
+build_jars() {
+  mvn -f jvm/pom.xml -C -B -DskipTests verify 2>&1 | show_downloads || return
+  (cd jvm/target/jars && sha256sum --check --quiet --strict ../../jars.lock) && return
+  say "  If you changed a version in jvm/pom.xml: make lock-jars"
+  return 1
+}
+
+jars_are_there() {
+  local name
+  while read -r _ name; do
+    [ -s "jvm/target/jars/$name" ] || return 1
+  done <jvm/jars.lock
+  compgen -G 'jvm/target/jars/flink/lakehead-*.jar' >/dev/null
+}
+
+mkdir -p "$STAMPS"
+# Two set-ups at once, such as "make demo" and "make test" in two windows, take turns.
+exec 9>.tools/lock
+flock -n 9 || { say "another set-up is at work; waiting for it"; flock 9; }
+
 PYTHON=$(find_python)
+# Environments know their own path: those of a tree that was moved or copied are of no use here.
+if [ -e "$STAMPS/place" ] && [ "$(cat "$STAMPS/place")" != "$PWD" ]; then
+  rm -rf .venv .tools/uv
+fi
+echo "$PWD" >"$STAMPS/place"
+announce
+
 [ -x .tools/uv/bin/uv ] || rm -f "$STAMPS/uv"
 step uv "$UV_VERSION $PYTHON" "uv $UV_VERSION" install_uv
-[ -x .venv/bin/lakehead ] || rm -f "$STAMPS/packages"
-step packages "$(fingerprint uv.lock pyproject.toml)" \
+
+[ -x .venv/bin/python ] && [ -x .venv/bin/lakehead ] || rm -f "$STAMPS/packages"
+step packages "$(fingerprint uv.lock pyproject.toml <<<"$PYTHON")" \
   "Python packages: Flink, Spark, DuckDB and the rest (1.4 GB)" install_packages
+
 check_java
-[ -d jvm/target/jars/kafka ] || rm -f "$STAMPS/jars"
-mapfile -t sources < <(git ls-files jvm 2>/dev/null || find jvm -type f -not -path '*/target/*')
-step jars "$(fingerprint "${sources[@]}")" \
+jars_are_there || rm -f "$STAMPS/jars"
+mapfile -t sources < <(find jvm -type f -not -path '*/target/*' | LC_ALL=C sort)
+step jars "$(fingerprint "${sources[@]}" </dev/null)" \
   "jars: Kafka, Iceberg and the safe format (165 MB)" build_jars
+
+[ -e "$STAMPS/complete" ] || say "Set-up took $SECONDS s."
+touch "$STAMPS/complete"

@@ -4,6 +4,7 @@ directory of its own, and stopped by its own process ids, after a failure too.""
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -100,6 +101,12 @@ def free_port_base() -> int:
             for probe in probes:
                 probe.close()
     raise RuntimeError("no free ports")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _sigint_is_heard() -> None:
+    """A run that a shell started in the background has inherited an ignored SIGINT."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

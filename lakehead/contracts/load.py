@@ -132,7 +132,7 @@ def _parse(document: Any, stream: str) -> Contract:
         clock_skew=_duration(settings, "clockSkew"),
         key=str(settings["key"]),
         partitions=partitions,
-        retention=_duration(settings, "retention"),
+        retention=_duration(settings, "retention", most_days=36_500),
     )
 
 
@@ -146,14 +146,14 @@ def _settings(odcs: OpenDataContractStandard) -> dict[str, object]:
     return _SETTINGS | given
 
 
-def _duration(settings: dict[str, object], name: str) -> timedelta:
+def _duration(settings: dict[str, object], name: str, most_days: int = MAXIMUM_DAYS) -> timedelta:
     try:
         length = parse_duration(settings[name])
     except ValueError as error:
         raise _Bad(f"customProperties.{name}: {error}") from error
-    if length.days > MAXIMUM_DAYS:
+    if length.days > most_days:
         raise _Bad(
-            f"customProperties.{name} is {settings[name]!r}, expected at most {MAXIMUM_DAYS} days"
+            f"customProperties.{name} is {settings[name]!r}, expected at most {most_days} days"
         )
     return length
 
@@ -196,13 +196,14 @@ def _field(source: SchemaProperty) -> Field:
 
 
 def _enum(name: str, kind: FieldType, source: SchemaProperty) -> tuple[str, ...]:
-    values = tuple(v.value for v in source.enum or ())
-    if values and kind.kind != "string":
-        raise _Bad(f"field {name}: enum is on a {kind}, expected a string")
-    for value in values:
-        if not isinstance(value, str):
-            raise _Bad(f"field {name}: enum has {value!r}, expected text; put it in quotes")
-    return values
+    values: list[str] = []
+    for option in source.enum or ():
+        if kind.kind != "string":
+            raise _Bad(f"field {name}: enum is on a {kind}, expected a string")
+        if not isinstance(option.value, str):
+            raise _Bad(f"field {name}: enum has {option.value!r}, expected text; put it in quotes")
+        values.append(option.value)
+    return tuple(values)
 
 
 def _check_options(name: str, kind: FieldType, options: dict[str, Any]) -> None:

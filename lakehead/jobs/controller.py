@@ -52,15 +52,24 @@ class Controller:
 
     def one_pass(self) -> None:
         """Raises NotRunning when Flink does not answer; nothing is decided then."""
-        suspended = records.suspend_marker(self._settings).exists()
         for name in records.job_names(self._settings):
-            desired = records.read_desired(self._settings, name)
-            if desired is None:
-                continue
-            observed = records.read_observed(self._settings, name)
-            state = self._flink.state(observed.current.job_id) if observed.current else None
-            observed = self._note_seen(observed, state)
-            self._take(decide(desired, observed, suspended, state), desired, observed)
+            try:
+                self._one_step(name)
+            except NotRunning:
+                raise
+            except Exception:
+                # What is wrong with one job must not hold up the others.
+                log.exception("no step for %s", name)
+
+    def _one_step(self, name: str) -> None:
+        desired = records.read_desired(self._settings, name)
+        if desired is None:
+            return
+        suspended = records.suspend_marker(self._settings).exists()
+        observed = records.read_observed(self._settings, name)
+        state = self._flink.state(observed.current.job_id) if observed.current else None
+        observed = self._note_seen(observed, state)
+        self._take(decide(desired, observed, suspended, state), desired, observed)
 
     def forget_states(self) -> None:
         """What an earlier controller saw no longer counts; ``failed`` is a verdict, and stays."""
@@ -118,7 +127,7 @@ class Controller:
                 state="starting",
                 generation=desired.generation,
                 failures=failures,
-                attempts=(*earlier, attempt)[-KEPT_ATTEMPTS:],
+                attempts=_kept((*earlier, attempt), restore),
             )
         )
         log.info(
@@ -198,6 +207,18 @@ class Controller:
         return observed
 
 
+def _kept(attempts: tuple[Attempt, ...], restore: Path | None) -> tuple[Attempt, ...]:
+    """The latest attempts, and the one that left ``restore``, however long ago.
+
+    Without that one the next attempt would start over, and land every record twice.
+    """
+    recent = attempts[-KEPT_ATTEMPTS:]
+    holder = tuple(a for a in attempts if restore and a.job_id == restore.parent.name)
+    if not holder or holder[0] in recent:
+        return recent
+    return (*holder, *recent[1:])
+
+
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -215,8 +236,6 @@ def main() -> None:
             if not waiting:
                 log.warning("%s", error.message)
             waiting = True
-        except Exception:
-            log.exception("pass failed")
         time.sleep(PASS_SECONDS)
 
 

@@ -43,13 +43,15 @@ def decide(desired: Desired, observed: Observed, suspended: bool, flink: str | N
     """
     attempt = observed.current
     active = flink in ACTIVE
+    given_up = observed.state == "failed" and observed.generation == desired.generation
     if suspended or not desired.run:
-        return StopWithSavepoint() if active else Nothing("stopped")
+        if active:
+            return StopWithSavepoint()
+        return Nothing("failed" if given_up and desired.run else "stopped")
     if active and attempt:
         if attempt.fingerprint != desired.spec.fingerprint():
             return StopWithSavepoint()
         return Nothing("running" if flink == "RUNNING" else "restarting")
-    given_up = observed.state == "failed" and observed.generation == desired.generation
     if given_up:
         return Nothing("failed")
     if flink == "FAILED" and attempt and attempt.generation == desired.generation:

@@ -68,7 +68,7 @@ class FlinkRest:
     def savepoint_failure(self, job_id: str, trigger: str) -> str | None:
         """Why the savepoint failed; None while it is under way or when it succeeded."""
         answer = self._get(f"/jobs/{job_id}/savepoints/{trigger}", missing_ok=True) or {}
-        failure = answer.get("operation", {}).get("failure-cause")
+        failure = (answer.get("operation") or {}).get("failure-cause")
         return root_cause(failure["stack-trace"]) if failure else None
 
     def cancel(self, job_id: str) -> None:

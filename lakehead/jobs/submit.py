@@ -82,7 +82,7 @@ def stop(settings: Settings, name: str) -> None:
 
 def suspend(settings: Settings, say: Say = lambda _: None) -> list[str]:
     """Stop all jobs with savepoints for as long as the stack is down; gives those that did not."""
-    names = [n for n in records.job_names(settings) if _runs(settings, n)]
+    names = [n for n in _should_run(settings) if not _is_failed(settings, n)]
     marker = records.suspend_marker(settings)
     marker.parent.mkdir(parents=True, exist_ok=True)
     marker.touch()
@@ -164,15 +164,18 @@ def _has_failed(observed: Observed, generation: int | None) -> bool:
     return observed.state == "failed" and (generation or 0) <= observed.generation
 
 
-def _runs(settings: Settings, name: str) -> bool:
-    desired = records.read_desired(settings, name)
-    return bool(desired and desired.run)
+def _should_run(settings: Settings) -> list[str]:
+    desired = [records.read_desired(settings, name) for name in records.job_names(settings)]
+    return [d.name for d in desired if d and d.run]
+
+
+def _is_failed(settings: Settings, name: str) -> bool:
+    return records.read_observed(settings, name).state == "failed"
 
 
 def wait_for_desired(settings: Settings) -> list[str]:
     """Wait until all jobs that should run do, but for those that have failed; gives their names."""
-    names = [n for n in records.job_names(settings) if _runs(settings, n)]
+    names = [n for n in _should_run(settings) if not _is_failed(settings, n)]
     for name in names:
-        if records.read_observed(settings, name).state != "failed":
-            wait_for(settings, name, "running")
+        wait_for(settings, name, "running")
     return names

@@ -18,7 +18,7 @@ def insert(model: Model) -> list[str]:
     columns = ", ".join(identifier(c) for c in read_columns(model))
     types = {name: kind.flink() for name, kind in model.columns.items()}
     where = model.select.args.get("where")
-    condition = f"\n  AND {quoted(where.this).sql(Backticks)}" if where else ""
+    condition = f"\n  AND ({quoted(where.this).sql(Backticks)})" if where else ""
     keys = "".join(f", {identifier(k)}" for k in model.keys)
     selected = ",\n  ".join(body(model, types, Backticks))
     table = ".".join(identifier(part) for part in model.table.split("."))

@@ -16,10 +16,13 @@ from sqlglot import exp
 
 from lakehead.contracts.load import parse_duration
 from lakehead.contracts.model import Contract
+from lakehead.contracts.rules import MAXIMUM_DAYS
 from lakehead.contracts.types import FieldType, parse_type
 from lakehead.errors import UserError
 
 _HEADER = re.compile(r"\s*/\*(.*?)\*/(.*)", re.DOTALL)
+_COLUMN = re.compile(r"[a-z][a-z0-9_]*")
+_PARTS = {"expressions", "from_", "where", "group"}
 _KEYS = {"model", "description", "stream", "window", "keys", "output"}
 WINDOW_COLUMNS = ("window_start", "window_end")
 SETTLED = "settled_offsets"
@@ -68,6 +71,8 @@ def load_model(pipelines: Path, name: str) -> Model:
         )
     try:
         return parse_model(path.read_text(encoding="utf-8"), name)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read: {error}") from error
     except UserError as error:
         raise UserError(f"{path}: {error.message}", error.hint) from error
 
@@ -114,12 +119,15 @@ def check_against(model: Model, contract: Contract) -> None:
 def _header(text: str, name: str) -> dict[str, Any]:
     try:
         header = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    # ValueError: a scalar that cannot be, such as the date 2020-13-45.
+    except (yaml.YAMLError, ValueError) as error:
         raise UserError(f"the header is not YAML: {error}") from error
     if not isinstance(header, dict):
         raise UserError("the header is not a YAML mapping")
     if unknown := set(header) - _KEYS:
-        raise UserError(f"the header has unknown keys {sorted(unknown)}; known: {sorted(_KEYS)}")
+        raise UserError(
+            f"the header has unknown keys {sorted(map(str, unknown))}; known: {sorted(_KEYS)}"
+        )
     if missing := _KEYS - {"description"} - set(header):
         raise UserError(f"the header lacks {', '.join(sorted(missing))}")
     if header["model"] != name:
@@ -127,6 +135,8 @@ def _header(text: str, name: str) -> dict[str, Any]:
     keys = header["keys"]
     if not isinstance(keys, list) or not all(isinstance(k, str) for k in keys):
         raise UserError(f"keys is {keys!r}, expected a list of column names")
+    if len(set(keys)) < len(keys):
+        raise UserError(f"keys is {keys!r}, expected each column once")
     output = header["output"]
     if not isinstance(output, dict) or set(output) != {"table", "columns"}:
         raise UserError("output: expected table and columns")
@@ -144,6 +154,10 @@ def _window(window: object) -> timedelta:
         raise UserError(f"window.tumble: {error}") from error
     if length < timedelta(seconds=1) or length.microseconds:
         raise UserError(f"window.tumble is {window['tumble']!r}, expected whole seconds, 1 or more")
+    if length.days > MAXIMUM_DAYS:
+        raise UserError(
+            f"window.tumble is {window['tumble']!r}, expected {MAXIMUM_DAYS} days at most"
+        )
     return length
 
 
@@ -153,6 +167,11 @@ def _columns(output: dict[str, Any]) -> dict[str, FieldType]:
         raise UserError("output.columns: expected a mapping of column to type")
     if taken := {SETTLED, *WINDOW_COLUMNS} & set(columns):
         raise UserError(f"output.columns: {', '.join(sorted(taken))} is added by lakehead itself")
+    if strange := [c for c in columns if not _COLUMN.fullmatch(str(c))]:
+        raise UserError(
+            f"output.columns: {strange[0]!r}: expected lower case letters, digits and _, "
+            "a letter first"
+        )
     try:
         return {str(name): parse_type(str(kind)) for name, kind in columns.items()}
     except ValueError as error:
@@ -162,7 +181,7 @@ def _columns(output: dict[str, Any]) -> dict[str, FieldType]:
 def _select(sql: str) -> exp.Select:
     try:
         statements = sqlglot.parse(sql)
-    except sqlglot.errors.ParseError as error:
+    except sqlglot.errors.SqlglotError as error:
         raise UserError(f"the SELECT does not parse: {str(error).splitlines()[0]}") from error
     if len(statements) != 1 or not isinstance(statements[0], exp.Select):
         raise UserError("expected exactly one SELECT after the header")
@@ -172,16 +191,34 @@ def _select(sql: str) -> exp.Select:
 def _check_select(
     select: exp.Select, stream: str, keys: tuple[str, ...], columns: list[str]
 ) -> None:
-    tables = [t.name for t in select.find_all(exp.Table)]
-    if tables != [stream]:
+    tables = [t.sql(comments=False) for t in select.find_all(exp.Table)]
+    if [t.strip('"') for t in tables] != [stream]:
         raise UserError(f"the SELECT reads {tables}, expected the stream {stream!r} and no other")
-    for part in ("with_", "joins", "having", "order", "limit", "distinct", "windows"):
-        if select.args.get(part):
+    for part, given in select.args.items():
+        if given and part not in _PARTS:
             raise UserError(f"{part.strip('_').upper()} is not supported in a model")
+    if inner := [e for e in select.find_all(exp.Window, exp.Query) if e is not select]:
+        raise UserError(f"{inner[0].sql()} is not supported in a model, expected plain aggregates")
+    for column in select.find_all(exp.Column):
+        if column.table:
+            raise UserError(f"the SELECT has {column.sql()}, expected {column.name} alone")
     names = [e.alias_or_name for e in select.expressions]
     if names != columns:
         raise UserError(f"the SELECT gives {names}, output.columns says {columns}")
-    group = select.args.get("group")
-    grouped = [g.name for g in group.expressions] if group else []
+    group = select.args.get("group") or exp.Group()
+    grouped = [g.name if isinstance(g, exp.Column) else g.sql() for g in group.expressions]
+    grouped += [
+        part.upper() for part, given in group.args.items() if given and part != "expressions"
+    ]
     if set(grouped) != set(keys):
         raise UserError(f"GROUP BY has {grouped}, the header's keys are {list(keys)}")
+    # A key under another name, or changed, would not be the key of the mart's rows.
+    plain = [e.alias_or_name for e in select.expressions if _is_plain(e)]
+    for key in keys:
+        if key not in plain:
+            raise UserError(f"the key {key} is not selected as it is; expected {key} in the SELECT")
+
+
+def _is_plain(expression: exp.Expression) -> bool:
+    value = expression.unalias()
+    return isinstance(value, exp.Column) and value.name == expression.alias_or_name

@@ -14,11 +14,13 @@ import psutil
 from lakehead.errors import LakeheadError
 from lakehead.settings import INSTALL_ROOT, Settings
 from lakehead.stack import flink, jars, preflight
-from lakehead.stack.java import java_home, java_major
+from lakehead.stack.java import REQUIRED_MAJOR, java_home, java_major
 from lakehead.stack.supervisor import Supervisor, leftover_processes
 
 Status = Literal["ok", "warning", "problem"]
 NEEDED_MEMORY_MB = 2560
+# Not "make setup": that skips what it has completed, whoever changed it since.
+REINSTALL = "make distclean setup"
 _PACKAGES = (
     "apache-flink",
     "pyspark",
@@ -61,7 +63,7 @@ def _python(_: Settings) -> Finding:
     found = platform.python_version()
     if found.startswith("3.11."):
         return Finding("Python", "ok", found)
-    return Finding("Python", "problem", f"{found}, expected 3.11", "make setup")
+    return Finding("Python", "problem", f"{found}, expected 3.11", REINSTALL)
 
 
 def _java(_: Settings) -> Finding:
@@ -69,11 +71,20 @@ def _java(_: Settings) -> Finding:
         home = java_home()
     except LakeheadError as error:
         return Finding("Java", "problem", error.message, error.hint)
-    return Finding("Java", "ok", f"{java_major(home / 'bin' / 'java')} at {home}")
+    major = java_major(home / "bin" / "java")
+    detail = f"{major} at {home}"
+    if major != REQUIRED_MAJOR:
+        fix = f"set JAVA_HOME to a Java {REQUIRED_MAJOR} if an engine fails to start"
+        return Finding("Java", "warning", f"{detail}, tested with {REQUIRED_MAJOR}", fix)
+    return Finding("Java", "ok", detail)
 
 
 def _packages(_: Settings) -> Finding:
-    lock = tomllib.loads((INSTALL_ROOT / "uv.lock").read_text())
+    path = INSTALL_ROOT / "uv.lock"
+    try:
+        lock = tomllib.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        return Finding("Python packages", "problem", f"{path}: {error}", "git checkout uv.lock")
     locked = {p["name"]: p["version"] for p in lock["package"] if "version" in p}
     wrong = []
     for name in _PACKAGES:
@@ -81,10 +92,10 @@ def _packages(_: Settings) -> Finding:
             found = version(name)
         except PackageNotFoundError:
             found = "missing"
-        if found != locked[name]:
-            wrong.append(f"{name} is {found}, the lock says {locked[name]}")
+        if found != (expected := locked.get(name, "nothing")):
+            wrong.append(f"{name} is {found}, the lock says {expected}")
     if wrong:
-        return Finding("Python packages", "problem", "; ".join(wrong), "make setup")
+        return Finding("Python packages", "problem", "; ".join(wrong), REINSTALL)
     listed = ", ".join(f"{name} {locked[name]}" for name in _PACKAGES[:4])
     return Finding("Python packages", "ok", f"as locked: {listed}, ...")
 
@@ -106,9 +117,13 @@ def _class_paths(settings: Settings) -> Finding:
             "Flink": flink.library_jars(settings),
             "Spark": spark,
         }
-        found = [f"{n}: {c}" for n, path in class_paths.items() for c in jars.clashes(path)]
-    except (LakeheadError, zipfile.BadZipFile) as error:
-        return Finding("Class paths", "problem", str(error), "make clean setup")
+    except LakeheadError as error:
+        return Finding("Class paths", "problem", error.message, error.hint)
+    broken = {str(j) for path in class_paths.values() for j in path if not zipfile.is_zipfile(j)}
+    if broken:
+        detail = f"cannot be read: {', '.join(sorted(broken))}"
+        return Finding("Class paths", "problem", detail, REINSTALL)
+    found = [f"{n}: {c}" for n, path in class_paths.items() for c in jars.clashes(path)]
     if found:
         return Finding("Class paths", "problem", "; ".join(found), "remove one of each two jars")
     return Finding("Class paths", "ok", "no class is in two jars with different content")
@@ -134,9 +149,14 @@ def _ports(settings: Settings) -> Finding:
         return Finding("Ports", "ok", f"{shown}, held by this stack")
     taken = [f"{port} ({name})" for name, port in ports.items() if not preflight.is_free(port)]
     if taken:
-        fix = f"lakehead up --port-base {settings.tuning.port_base + 1000}"
+        fix = f"lakehead up --port-base {_other_base(settings)}, or stop what listens (ss -ltnp)"
         return Finding("Ports", "problem", f"taken: {', '.join(taken)}", fix)
     return Finding("Ports", "ok", f"{shown} are free")
+
+
+def _other_base(settings: Settings) -> int:
+    base = settings.tuning.port_base
+    return base + 1000 if base <= 64_000 else base - 1000
 
 
 def _memory(settings: Settings) -> Finding:

@@ -60,6 +60,6 @@ def _is_class(name: str) -> bool:
 
 def _is_known(jars: tuple[str, ...]) -> bool:
     return any(
-        len(jars) == len(pair) and all(any(j.startswith(p) for p in pair) for j in jars)
+        len(jars) == len(pair) and all(any(j.startswith(p) for j in jars) for p in pair)
         for pair in _KNOWN_CLASHES
     )

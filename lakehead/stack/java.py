@@ -33,9 +33,12 @@ def java_home() -> Path:
 
 
 def java_major(binary: Path) -> int:
-    """The major version that ``java -version`` states, 0 if it states none."""
-    said = subprocess.run([binary, "-version"], capture_output=True, text=True, check=False).stderr
-    match = re.search(r'version "(\d+)(?:\.(\d+))?', said)
+    """The major version that ``java -version`` states, 0 if it states none or does not run."""
+    try:
+        done = subprocess.run([binary, "-version"], capture_output=True, text=True, check=False)
+    except OSError:
+        return 0
+    match = re.search(r'version "(\d+)(?:\.(\d+))?', done.stderr)
     if not match:
         return 0
     return int(match[2] or 0) if match[1] == "1" else int(match[1])

@@ -31,6 +31,7 @@ def up(settings: Settings, say: Say = lambda _: None) -> float:
         SystemFailure: a part did not become ready; names its log.
     """
     began = time.monotonic()
+    preflight.check_home(settings)
     preflight.check_disk(settings)
     with only_one(settings):
         supervisor = Supervisor(settings)

@@ -7,6 +7,20 @@ from lakehead.errors import UserError
 from lakehead.settings import Settings
 
 MINIMUM_DISK_MB = 1024
+_UNFIT = set(" \t\r\n\"'\\#;%?*,")
+
+
+def check_home(settings: Settings) -> None:
+    """Raises UserError when the home's path cannot stand in every part's configuration.
+
+    It becomes an INI value of supervisord, a JDBC address of SQLite and a URI of Hadoop.
+    """
+    if strange := sorted(set(str(settings.home)) & _UNFIT):
+        raise UserError(
+            f"the home {str(settings.home)!r} has {' '.join(map(repr, strange))} in its path, "
+            "which a part's configuration cannot hold",
+            "choose another with --home or LAKEHEAD_HOME",
+        )
 
 
 def check_disk(settings: Settings) -> None:
@@ -41,9 +55,10 @@ def check_ports(settings: Settings) -> None:
     taken = [f"{port} ({name})" for name, port in settings.ports.all().items() if not is_free(port)]
     if taken:
         base = settings.tuning.port_base
+        other = base + 1000 if base <= 64_000 else base - 1000
         raise UserError(
             f"ports on 127.0.0.1 are taken: {', '.join(taken)}",
-            f"lakehead up --port-base {base + 1000}, or stop what listens there (ss -ltnp)",
+            f"lakehead up --port-base {other}, or stop what listens there (ss -ltnp)",
         )
 
 
@@ -53,6 +68,6 @@ def is_free(port: int) -> bool:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
-        except OSError:
+        except (OSError, OverflowError):
             return False
         return True

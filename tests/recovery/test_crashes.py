@@ -32,6 +32,7 @@ def wait_for_load(stack: Stack, before: int) -> None:
 def prove(stack: Stack, producer: "subprocess.Popen[str]", produced_before: int) -> dict[str, Any]:
     _, errors = producer.communicate(timeout=240)
     assert producer.returncode == 0, errors
+    wait_until(lambda: is_healthy(stack), "all parts, healthy again", 90)
     audit = stack.json("audit", "--wait", "180")["streams"]["orders"]
     assert audit["produced"] == produced_before + EVENTS
     assert (audit["lost"], audit["duplicated"], audit["in_flight"]) == (0, 0, 0), audit
@@ -39,6 +40,11 @@ def prove(stack: Stack, producer: "subprocess.Popen[str]", produced_before: int)
     parity = stack.json("parity")["models"]["revenue_by_country"]
     assert parity["unexplained"] == 0, parity
     return audit
+
+
+def is_healthy(stack: Stack) -> bool:
+    parts = stack.json("status")["parts"]
+    return len(parts) == 4 and all(p["healthy"] for p in parts)
 
 
 def produced(stack: Stack) -> int:

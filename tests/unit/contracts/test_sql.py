@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 import sqlglot
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lakehead.contracts import flink
@@ -90,6 +90,7 @@ def test_broken_rules_are_exactly_those(change: dict[str, Any], broken: set[str]
 HOSTILE = st.text(alphabet="a'`\";\\)-/*\u00e9\u20ac\n", min_size=1, max_size=12)
 
 
+@settings(deadline=None, max_examples=50)
 @given(HOSTILE, HOSTILE)
 def test_hostile_text_stays_inside_its_literal(enum: str, pattern: str) -> None:
     field = Field("x", FieldType("string"), enum=(enum,), pattern=pattern)
@@ -99,6 +100,7 @@ def test_hostile_text_stays_inside_its_literal(enum: str, pattern: str) -> None:
     assert literal(enum)[1:-1].replace("''", "").count("'") == 0
 
 
+@settings(deadline=None, max_examples=50)
 @given(HOSTILE)
 def test_a_hostile_name_stays_one_identifier(name: str) -> None:
     assert identifier(name)[1:-1].replace("``", "").count("`") == 0

@@ -49,7 +49,7 @@ class WatchedController(Controller):
 
     def _run_client(self, desired: Desired, attempt: Attempt) -> str | None:
         if self.crash:
-            raise RuntimeError("killed")
+            raise SystemExit("killed")
         self.submitted.append(attempt)
         self.fake.jobs[attempt.job_id] = self.outcome
         return None
@@ -93,7 +93,7 @@ def test_a_crash_before_the_submission_repeats_it_under_the_same_id(
     home: Settings, controller: WatchedController
 ) -> None:
     controller.crash = True
-    with pytest.raises(RuntimeError):
+    with pytest.raises(SystemExit):
         controller.one_pass()
     recorded = records.read_observed(home, "orders").attempts[-1].job_id
 

@@ -91,6 +91,12 @@ def test_a_full_disk_is_named(home: Settings, monkeypatch: pytest.MonkeyPatch) -
         preflight.check_disk(home)
 
 
+@pytest.mark.parametrize("name", ["a b", "50%", 'say "x"', "a#b", "a;b", "a?b", "a\\b", "a\nb"])
+def test_a_home_that_a_configuration_cannot_hold_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match="in its path"):
+        preflight.check_home(Settings(tmp_path / name, tmp_path))
+
+
 def test_a_home_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot be written"):
@@ -157,7 +163,9 @@ def test_processes_of_a_home_are_found_and_ended(tmp_path: Path) -> None:
     assert leftover_processes(tmp_path) == []
 
 
-def test_doctor_has_a_word_on_everything(home: Settings) -> None:
+def test_doctor_has_a_word_on_everything(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jars, "clashes", lambda _: [])  # reads every jar there is
+    monkeypatch.setattr(jars, "check_lock", lambda *_: [])
     findings = doctor.examine(home)
     assert [f.name for f in findings] == [
         "Python",
