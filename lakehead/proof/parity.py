@@ -9,8 +9,9 @@ mart      what is there
 
 They differ when mart is not whole, and that is *explained by late rows* when mart is expected. A
 row was missed by the stream when its window had closed by the watermark that the row was landed
-with, or by an earlier checkpoint: after a restart the source's watermark begins anew, while the
-window operator's does not. A settled window takes into account all offsets up to those it states.
+with, by an earlier checkpoint, or by an earlier reconcile: after a restart the source's watermark
+begins anew, while the window operator's does not. A settled window takes into account all offsets
+up to those it states.
 """
 
 import time
@@ -164,17 +165,33 @@ def _prepare(lake: "DuckDBPyConnection", model: Model, contract: Contract) -> No
         f"CREATE TABLE settled AS SELECT {', '.join(keys)},"
         f" CAST({SETTLED} AS JSON) AS upto FROM {mart} WHERE {SETTLED} IS NOT NULL"
     )
+    lake.execute(
+        # A reconcile took windows up to some end to be closed: what landed after it came too late.
+        "CREATE TABLE reconciles AS SELECT CAST(upto AS JSON) AS upto, covers FROM"
+        f" (SELECT {SETTLED} AS upto, max(window_end) AS covers FROM {mart}"
+        f" WHERE {SETTLED} IS NOT NULL GROUP BY {SETTLED})"
+    )
+    lake.execute(
+        "CREATE TABLE closed_offsets AS SELECT window_start, p, min(upto) AS upto FROM"
+        " (SELECT w.window_start, p, coalesce("
+        "CAST(r.upto ->> CAST(p AS VARCHAR) AS BIGINT), -1) AS upto"
+        " FROM closed_windows w JOIN reconciles r ON r.covers >= w.window_end,"
+        f" (SELECT DISTINCT kafka_partition AS p FROM {_quoted(contract.landing_table)}))"
+        " GROUP BY window_start, p"
+    )
     settled_here = " AND ".join(f"r.{k} IS NOT DISTINCT FROM s.{k}" for k in keys)
     lake.execute(
         "CREATE TABLE judged AS SELECT r.*, CASE"
         " WHEN s.upto IS NOT NULL THEN"
         " kafka_offset > CAST(s.upto ->> CAST(kafka_partition AS VARCHAR) AS BIGINT)"
         " ELSE coalesce(epoch_ms(watermark) + 1 >= epoch_ms(r.window_end), FALSE)"
-        " OR coalesce(f.checkpoint > r.fired, FALSE) END AS missed"
+        " OR coalesce(f.checkpoint > r.fired, FALSE)"
+        " OR coalesce(kafka_offset > c.upto, FALSE) END AS missed"
         f" FROM (SELECT l.*, c.window_start, c.window_end, c.checkpoint AS fired"
         f" FROM {_quoted(contract.landing_table)} l"
         f" JOIN closed_windows c ON c.window_start = {start}) r"
         f" LEFT JOIN landing_files f USING (lake_file)"
+        " LEFT JOIN closed_offsets c ON c.window_start = r.window_start AND c.p = kafka_partition"
         f" LEFT JOIN settled s ON {settled_here}"
     )
     event_time = contract.event_time

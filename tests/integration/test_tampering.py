@@ -15,6 +15,12 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
+def closed_window(stack: Stack) -> None:
+    """Events over more than a window and the watermark's delay."""
+    stack.ok("produce", "orders", "--events", "15000", "--rate", "1000")
+
+
+@pytest.fixture
 def landing(stack: Stack) -> Iterator[Table]:
     """The landing table while no job writes to it."""
     stack.json("audit")
@@ -63,7 +69,7 @@ def test_a_doubled_row_is_duplicated(stack: Stack, landing: Table) -> None:
     landing.append(row)
 
 
-def test_a_changed_mart_is_unexplained(stack: Stack, landing: Table) -> None:
+def test_a_changed_mart_is_unexplained(stack: Stack, closed_window: None, landing: Table) -> None:
     stack.ok("reconcile")
     mart = open_catalog(stack.settings).load_table("marts.revenue_by_country")
     row = mart.scan(limit=1).to_arrow()
