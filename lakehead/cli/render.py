@@ -30,8 +30,8 @@ def err() -> "Console":
 
 
 def print_json(value: Any) -> None:
-    """One JSON document; dataclasses become objects."""
-    sys.stdout.write(json.dumps(_plain(value), indent=2) + "\n")
+    """One JSON document; dataclasses become objects, decimals their exact text."""
+    sys.stdout.write(json.dumps(_plain(value), indent=2, default=str) + "\n")
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
