@@ -1,7 +1,8 @@
 """The audit: every offset that the broker gave out is in the lake exactly once.
 
 produced = landed + dead + in flight + lost, by partition. An offset below the one up to which the
-job has committed, and in neither table, is *lost*; one that is there more than once is *duplicated*.
+job has committed, and in neither table, is *lost*; one that is there more than once is
+*duplicated*.
 """
 
 import time
