@@ -114,7 +114,7 @@ def _stages(settings: Settings, demo: Demo, rate: float, say: Say, count: Say) -
 
     with _timed(demo, f"produce {OPENING_EVENTS + events:,} events", say):
         opening = produce(settings, contract, ProduceOptions(events=OPENING_EVENTS, rate=2_000))
-        _wait_for_watermark(settings, opening)
+        _wait_until_landed(settings, opening)
         faults = ProduceOptions(events=events, rate=rate, poison=0.001, late=0.01, seed=1)
         main = produce(settings, contract, faults, progress)
     with _timed(demo, "land and audit", say):
@@ -138,9 +138,7 @@ def _stop(settings: Settings, demo: Demo, say: Say) -> None:
         lifecycle.down(settings)
 
 
-def _wait_for_watermark(
-    settings: Settings, opening: Manifest, deadline_seconds: float = 60
-) -> None:
+def _wait_until_landed(settings: Settings, opening: Manifest, deadline_seconds: float = 60) -> None:
     """Wait until all that the opening wrote has landed."""
     end = time.monotonic() + deadline_seconds
     while True:

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lakehead.cli.options import Home, Json, settings_of
+from lakehead.cli.options import Home, Json
 from lakehead.cli.render import out, print_json, steps, table
+from lakehead.settings import load_settings
 
 if TYPE_CHECKING:
     from lakehead.demo import Demo
@@ -25,7 +26,7 @@ def demo(
     """Send real invoice lines through the whole loop, and prove that none was lost."""
     from lakehead.demo import run_demo
 
-    settings = settings_of(home)
+    settings = load_settings(home)
     with steps("starting") as view:
         result = run_demo(settings, events, rate, keep, view.say, view.count)
     if json_:

@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from lakehead.cli.options import Home, Json, settings_of
+from lakehead.cli.options import Home, Json
 from lakehead.cli.render import out, print_json, steps
 from lakehead.errors import NotRunning, UserError
-from lakehead.settings import Settings
+from lakehead.settings import Settings, load_settings
 
 _PANEL = "Jobs"
 
@@ -34,10 +34,11 @@ def submit(
     json_: Json = False,
 ) -> None:
     """Record that a stream's job should run, and wait until it does. Twice is once."""
+    from lakehead.contracts.load import contract_names
     from lakehead.jobs import submit as job_submit
 
-    settings = settings_of(home)
-    streams = stream or job_submit.all_streams(settings)
+    settings = load_settings(home)
+    streams = stream or contract_names(settings.schemas)
     plans = []
     for name in streams:
         if dry_run:
@@ -65,7 +66,7 @@ def jobs(home: Home = None, json_: Json = False) -> None:
     from lakehead.cli.stack import show_jobs
     from lakehead.jobs.status import job_statuses
 
-    settings = settings_of(home)
+    settings = load_settings(home)
     statuses = job_statuses(settings)
     if json_:
         print_json({"jobs": statuses})
@@ -80,7 +81,7 @@ def stop(
     """Stop a job with a savepoint; a later submit goes on from there."""
     from lakehead.jobs import submit as job_submit
 
-    settings = settings_of(home)
+    settings = load_settings(home)
     require_up(settings)
     with steps(f"stopping {job} with a savepoint"):
         job_submit.stop(settings, job)
@@ -109,7 +110,7 @@ def reconcile(
     from lakehead.models.model import model_names
     from lakehead.proof.parity import closed_until
 
-    settings = settings_of(home)
+    settings = load_settings(home)
     within = Range(_moment("--from", start), _moment("--to", end))
     done = []
     for name in model or model_names(settings.pipelines):

@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-from lakehead.settings import Settings, load_settings
-
 Home = Annotated[
     Path | None,
     typer.Option(
@@ -17,7 +15,3 @@ Home = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-
-
-def settings_of(home: Path | None) -> Settings:
-    return load_settings(home)

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lakehead.cli.options import Home, Json, settings_of
+from lakehead.cli.options import Home, Json
 from lakehead.cli.render import out, print_json, short_time, steps, table
+from lakehead.settings import load_settings
 
 if TYPE_CHECKING:
     from lakehead.proof.audit import StreamAudit
@@ -31,7 +32,7 @@ def audit(
     from lakehead.jobs.records import job_names
     from lakehead.proof.audit import audit as run
 
-    settings = settings_of(home)
+    settings = load_settings(home)
     results = {}
     for name in stream or job_names(settings):
         with steps(f"auditing {name}"):
@@ -58,7 +59,7 @@ def parity(
     from lakehead.models.model import model_names
     from lakehead.proof.parity import parity as run
 
-    settings = settings_of(home)
+    settings = load_settings(home)
     results = {}
     for name in model or model_names(settings.pipelines):
         with steps(f"comparing {name}"):

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from lakehead.cli.options import Home, settings_of
+from lakehead.cli.options import Home
 from lakehead.errors import UserError
+from lakehead.settings import load_settings
 
 
 def register(app: typer.Typer) -> None:
@@ -43,7 +44,7 @@ def query(
     from lakehead.query.engine import run
     from lakehead.query.output import check_format, format_for, write
 
-    settings = settings_of(home)
+    settings = load_settings(home)
     chosen = format_ or ("json" if json_ else format_for(output) if output else "table")
     check_format(chosen)
     with run(settings, _text(sql, file)) as result:

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from lakehead.cli.options import Home, Json, settings_of
+from lakehead.cli.options import Home, Json
 from lakehead.cli.render import err, out, print_json, short_time, steps, table
 from lakehead.errors import UserError
-from lakehead.settings import Settings
+from lakehead.settings import Settings, load_settings
 
 _PANEL = "Stack"
 
@@ -39,7 +39,7 @@ def up(
     from lakehead.jobs import submit
     from lakehead.stack import lifecycle
 
-    settings = _with_port_base(settings_of(home), port_base)
+    settings = _with_port_base(load_settings(home), port_base)
     with steps("starting the stack") as view:
         seconds = lifecycle.up(settings, view.say)
         submit.resume(settings)
@@ -60,7 +60,7 @@ def down(home: Home = None) -> None:
     from lakehead.stack import lifecycle
     from lakehead.stack.supervisor import Supervisor
 
-    settings = settings_of(home)
+    settings = load_settings(home)
     with steps("stopping") as view:
         if Supervisor(settings).pid is not None:
             for name in submit.suspend(settings, view.say):
@@ -77,7 +77,7 @@ def status(home: Home = None, json_: Json = False) -> None:
     from lakehead.jobs.status import job_statuses
     from lakehead.stack import health
 
-    settings = settings_of(home)
+    settings = load_settings(home)
     parts = health.parts(settings)
     jobs = job_statuses(settings)
     if json_:
@@ -122,7 +122,7 @@ def doctor(home: Home = None, json_: Json = False) -> None:
     """Check versions, jars, class paths, ports, memory and disk, and say what to do."""
     from lakehead.stack.doctor import examine
 
-    settings = settings_of(home)
+    settings = load_settings(home)
     with steps("examining"):
         findings = examine(settings)
     problems = [f for f in findings if f.status == "problem"]
@@ -152,7 +152,7 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as it grows.")] = False,
 ) -> None:
     """Print the end of a part's log."""
-    settings = settings_of(home)
+    settings = load_settings(home)
     path = settings.logs / f"{part}.log"
     known = sorted(p.stem for p in settings.logs.glob("*.log"))
     if part not in known:

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lakehead.cli.options import Home, Json, settings_of
+from lakehead.cli.options import Home, Json
 from lakehead.cli.render import out, print_json, steps, table
+from lakehead.settings import load_settings
 
 if TYPE_CHECKING:
     from lakehead.streams.manifest import Manifest
@@ -42,7 +43,7 @@ def produce(
     from lakehead.streams.produce import ProduceOptions, Progress
     from lakehead.streams.produce import produce as run
 
-    settings = settings_of(home)
+    settings = load_settings(home)
     contract = load_contract(settings.schemas, stream)
     options = ProduceOptions(
         events=events,

@@ -6,7 +6,7 @@ record or a clock from the future never moves the watermark.
 """
 
 from lakehead.contracts.model import Contract
-from lakehead.contracts.rules import identifier, interval, literal, row_rules
+from lakehead.contracts.rules import identifier, interval, literal, row_rules, table_identifier
 
 _METADATA = """\
   `decode_error` STRING METADATA FROM 'value.error' VIRTUAL,
@@ -44,7 +44,7 @@ def landing_insert(contract: Contract) -> str:
     """Valid records, with their coordinates and their lateness."""
     columns = ", ".join(identifier(f.name) for f in contract.fields)
     return (
-        f"INSERT INTO `lake`.{_table(contract.landing_table)}\n"
+        f"INSERT INTO `lake`.{table_identifier(contract.landing_table)}\n"
         f"SELECT {columns}, `kafka_partition`, `kafka_offset`, `kafka_timestamp`,\n"
         "  CURRENT_WATERMARK(`rowtime`),\n"
         "  COALESCE(`rowtime` <= CURRENT_WATERMARK(`rowtime`), FALSE)\n"
@@ -58,14 +58,10 @@ def dead_insert(contract: Contract) -> str:
         f"CASE WHEN NOT {r.holds} THEN {r.cause} END" for r in row_rules(contract)
     )
     return (
-        f"INSERT INTO `lake`.{_table(contract.dead_table)}\n"
+        f"INSERT INTO `lake`.{table_identifier(contract.dead_table)}\n"
         "SELECT `record`,\n"
         f"  CASE WHEN `decode_error` IS NOT NULL THEN `decode_error` ELSE CONCAT_WS('; ',\n"
         f"    {causes}\n  ) END,\n"
         "  `kafka_partition`, `kafka_offset`, `kafka_timestamp`\n"
         f"FROM {identifier(contract.stream)} WHERE `rowtime` IS NULL"
     )
-
-
-def _table(name: str) -> str:
-    return ".".join(identifier(part) for part in name.split("."))

@@ -27,6 +27,11 @@ def identifier(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
+def table_identifier(name: str) -> str:
+    """``landing.orders`` with each part quoted."""
+    return ".".join(identifier(part) for part in name.split("."))
+
+
 def literal(text: str) -> str:
     """``text`` as a SQL string."""
     return "'" + text.replace("'", "''") + "'"

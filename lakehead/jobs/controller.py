@@ -166,15 +166,15 @@ class Controller:
         failures = 1 if progressed else observed.failures + 1
         log.error("%s failed (%s in a row): %s", observed.name, failures, cause)
         if failures >= MAXIMUM_FAILURES:
-            state = records.Observed(
-                name=observed.name,
-                state="failed",
-                generation=desired.generation,
-                cause=cause,
-                failures=failures,
-                attempts=observed.attempts,
+            self._write(
+                replace(
+                    observed,
+                    state="failed",
+                    generation=desired.generation,
+                    cause=cause,
+                    failures=failures,
+                )
             )
-            self._write(state)
             return
         self._submit(desired, replace(observed, failures=failures, cause=cause), again=False)
 

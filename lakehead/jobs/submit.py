@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from lakehead.contracts.iceberg import by_day, dead_schema, landing_schema
-from lakehead.contracts.load import contract_names, load_contract
+from lakehead.contracts.load import load_contract
 from lakehead.contracts.model import Contract
 from lakehead.errors import LakeheadError, SystemFailure, UserError
 from lakehead.jobs import records
@@ -33,7 +33,11 @@ class Plan:
 
 def plan(settings: Settings, stream: str) -> tuple[Plan, Desired]:
     """Compile the stream's job and compare it with what is desired now. Changes nothing."""
-    contract, models = definitions(settings, stream)
+    return _compare(settings, *definitions(settings, stream))
+
+
+def _compare(settings: Settings, contract: Contract, models: list[Model]) -> tuple[Plan, Desired]:
+    stream = contract.stream
     spec = compile_job(settings, contract, models)
     before = records.read_desired(settings, stream)
     observed = records.read_observed(settings, stream)
@@ -56,8 +60,8 @@ def submit(settings: Settings, stream: str, say: Say = lambda _: None) -> Plan:
         UserError: an unknown stream, a contract or model that is wrong.
         LakeheadError: the job failed; says the cause.
     """
-    planned, desired = plan(settings, stream)
     contract, models = definitions(settings, stream)
+    planned, desired = _compare(settings, contract, models)
     say("making topic and tables")
     ensure_topic(settings, contract)
     make_tables(settings, contract, models)
@@ -82,7 +86,7 @@ def stop(settings: Settings, name: str) -> None:
 
 def suspend(settings: Settings, say: Say = lambda _: None) -> list[str]:
     """Stop all jobs with savepoints for as long as the stack is down; gives those that did not."""
-    names = [n for n in _should_run(settings) if not _is_failed(settings, n)]
+    names = _should_run(settings)
     marker = records.suspend_marker(settings)
     marker.parent.mkdir(parents=True, exist_ok=True)
     marker.touch()
@@ -101,6 +105,14 @@ def resume(settings: Settings) -> None:
     records.suspend_marker(settings).unlink(missing_ok=True)
 
 
+def wait_for_desired(settings: Settings) -> list[str]:
+    """Wait until all jobs that should run do, but for those that have failed; gives their names."""
+    names = _should_run(settings)
+    for name in names:
+        wait_for(settings, name, "running")
+    return names
+
+
 def definitions(settings: Settings, stream: str) -> tuple[Contract, list[Model]]:
     """A stream's contract and the models that read it, checked against each other."""
     contract = load_contract(settings.schemas, stream)
@@ -108,10 +120,6 @@ def definitions(settings: Settings, stream: str) -> tuple[Contract, list[Model]]
     for model in models:
         check_against(model, contract)
     return contract, models
-
-
-def all_streams(settings: Settings) -> list[str]:
-    return contract_names(settings.schemas)
 
 
 def make_tables(settings: Settings, contract: Contract, models: list[Model]) -> None:
@@ -165,17 +173,7 @@ def _has_failed(observed: Observed, generation: int | None) -> bool:
 
 
 def _should_run(settings: Settings) -> list[str]:
+    """Jobs that are desired to run and have not been given up."""
     desired = [records.read_desired(settings, name) for name in records.job_names(settings)]
-    return [d.name for d in desired if d and d.run]
-
-
-def _is_failed(settings: Settings, name: str) -> bool:
-    return records.read_observed(settings, name).state == "failed"
-
-
-def wait_for_desired(settings: Settings) -> list[str]:
-    """Wait until all jobs that should run do, but for those that have failed; gives their names."""
-    names = [n for n in _should_run(settings) if not _is_failed(settings, n)]
-    for name in names:
-        wait_for(settings, name, "running")
-    return names
+    wanted = [d.name for d in desired if d and d.run]
+    return [n for n in wanted if records.read_observed(settings, n).state != "failed"]

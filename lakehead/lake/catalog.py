@@ -5,10 +5,10 @@ Flink and Spark open the same file by Iceberg's JdbcCatalog; ``CATALOG`` must be
 
 from pyiceberg.catalog.sql import SqlCatalog
 
+from lakehead.lake.snapshots import BUSY_TIMEOUT_S, CATALOG
 from lakehead.settings import Settings
 
-CATALOG = "lake"
-BUSY_TIMEOUT_MS = 30_000
+__all__ = ["CATALOG", "jdbc_properties", "open_catalog"]
 
 
 def open_catalog(settings: Settings) -> SqlCatalog:
@@ -26,7 +26,7 @@ def jdbc_properties(settings: Settings) -> dict[str, str]:
     """The same catalog as Flink and Spark name it."""
     return {
         "catalog-impl": "org.apache.iceberg.jdbc.JdbcCatalog",
-        "uri": f"jdbc:sqlite:file:{settings.catalog_db}?busy_timeout={BUSY_TIMEOUT_MS}",
+        "uri": f"jdbc:sqlite:file:{settings.catalog_db}?busy_timeout={int(BUSY_TIMEOUT_S * 1000)}",
         "warehouse": f"file://{settings.warehouse}",
         "io-impl": "org.apache.iceberg.hadoop.HadoopFileIO",
         "jdbc.schema-version": "V1",

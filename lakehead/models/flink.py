@@ -7,7 +7,7 @@ the source's; leaving them out here makes the stream's answer a function of what
 
 from datetime import timedelta
 
-from lakehead.contracts.rules import identifier, interval
+from lakehead.contracts.rules import identifier, interval, table_identifier
 from lakehead.models.dialect import Backticks, body, quoted, read_columns
 from lakehead.models.model import Model
 
@@ -21,7 +21,7 @@ def insert(model: Model) -> list[str]:
     condition = f"\n  AND ({quoted(where.this).sql(Backticks)})" if where else ""
     keys = "".join(f", {identifier(k)}" for k in model.keys)
     selected = ",\n  ".join(body(model, types, Backticks))
-    table = ".".join(identifier(part) for part in model.table.split("."))
+    table = table_identifier(model.table)
     return [
         f"CREATE TEMPORARY VIEW {view} AS\n"
         f"SELECT {columns}, `rowtime` FROM {identifier(model.stream)}\n"

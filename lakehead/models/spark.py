@@ -1,6 +1,6 @@
 """A model as Spark SQL: the batch answer, and the statement that puts it in the stream's place."""
 
-from lakehead.contracts.rules import identifier
+from lakehead.contracts.rules import identifier, table_identifier
 from lakehead.models import dialect
 from lakehead.models.model import SETTLED, WINDOW_COLUMNS, Model
 
@@ -18,7 +18,6 @@ def differing(model: Model, batch: str) -> str:
 
     ``settled`` rows have the right values and only the stream's word for them.
     """
-    keys = " AND ".join(_same(f"t.{k}", f"s.{k}") for k in ("`window_start`", *_keys(model)))
     return (
         f"SELECT count(s.window_start) AS windows,\n"
         f"  count_if(t.window_start IS NULL) AS added,\n"
@@ -27,7 +26,7 @@ def differing(model: Model, batch: str) -> str:
         f" AND ({_changed(model)})) AS changed,\n"
         f"  count_if(t.window_start IS NOT NULL AND s.window_start IS NOT NULL"
         f" AND NOT ({_changed(model)}) AND t.{SETTLED} IS NULL) AS settled\n"
-        f"FROM {batch} s FULL OUTER JOIN closed_mart t ON {keys}"
+        f"FROM {batch} s FULL OUTER JOIN closed_mart t ON {_matching(model)}"
     )
 
 
@@ -36,8 +35,7 @@ def merge(model: Model, batch: str, closed: str) -> str:
 
     ``closed`` is a condition on ``window_start`` and ``window_end``: which windows.
     """
-    table = ".".join(identifier(part) for part in model.table.split("."))
-    keys = " AND ".join(_same(f"t.{k}", f"s.{k}") for k in ("`window_start`", *_keys(model)))
+    table = table_identifier(model.table)
     columns = [*WINDOW_COLUMNS, *model.columns, SETTLED]
     names = ", ".join(identifier(c) for c in columns)
     values = ", ".join(f"s.{identifier(c)}" for c in columns)
@@ -45,15 +43,17 @@ def merge(model: Model, batch: str, closed: str) -> str:
         f"t.{identifier(c)} = s.{identifier(c)}" for c in [*model.measures, SETTLED]
     )
     return (
-        f"MERGE INTO {table} t USING {batch} s ON {keys}\n"
+        f"MERGE INTO {table} t USING {batch} s ON {_matching(model)}\n"
         f"WHEN MATCHED AND (t.{SETTLED} IS NULL OR {_changed(model)}) THEN UPDATE SET {updates}\n"
         f"WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({values})\n"
         f"WHEN NOT MATCHED BY SOURCE AND {closed} THEN DELETE"
     )
 
 
-def _keys(model: Model) -> list[str]:
-    return [identifier(k) for k in model.keys]
+def _matching(model: Model) -> str:
+    """Whether ``t`` and ``s`` are of one window and key; keys may be NULL."""
+    columns = [identifier(c) for c in ("window_start", *model.keys)]
+    return " AND ".join(_same(f"t.{c}", f"s.{c}") for c in columns)
 
 
 def _same(left: str, right: str) -> str:

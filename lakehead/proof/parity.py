@@ -28,6 +28,7 @@ from lakehead.lake.snapshots import TableState, table_state
 from lakehead.models import duckdb as model_duckdb
 from lakehead.models.model import SETTLED, Model, load_model
 from lakehead.query.engine import connect
+from lakehead.query.types import quoted
 from lakehead.settings import Settings
 
 if TYPE_CHECKING:
@@ -85,7 +86,9 @@ def parity(settings: Settings, name: str) -> ParityReport:
         _load_checkpoints(lake, settings, mart, "mart_files")
         _load_checkpoints(lake, settings, landing, "landing_files")
         closed = _closed_until(lake, model)
-        _prepare(lake, model, contract)
+        _find_closed(lake, model, contract)
+        _judge_rows(lake, model, contract)
+        _compare(lake, model, contract)
         return _report(lake, mart, landing, closed)
 
 
@@ -141,9 +144,8 @@ def _closed_until(lake: "DuckDBPyConnection", model: Model) -> datetime | None:
     return row[0] if row else None
 
 
-def _prepare(lake: "DuckDBPyConnection", model: Model, contract: Contract) -> None:
-    """The views that the comparison is made of."""
-    keys = ["window_start", *(f'"{k}"' for k in model.keys)]
+def _find_closed(lake: "DuckDBPyConnection", model: Model, contract: Contract) -> None:
+    """Which windows have closed, by which checkpoint, and by which offsets of a reconcile."""
     mart = _quoted(model.table)
     start = model_duckdb.window_start(model, contract.event_time)
     seconds = int(model.window.total_seconds())
@@ -162,10 +164,6 @@ def _prepare(lake: "DuckDBPyConnection", model: Model, contract: Contract) -> No
         f" WHERE window_end <= (SELECT max(window_end) FROM {mart})"
     )
     lake.execute(
-        f"CREATE TABLE settled AS SELECT {', '.join(keys)},"
-        f" CAST({SETTLED} AS JSON) AS upto FROM {mart} WHERE {SETTLED} IS NOT NULL"
-    )
-    lake.execute(
         # A reconcile took windows up to some end to be closed: what landed after it came too late.
         "CREATE TABLE reconciles AS SELECT CAST(upto AS JSON) AS upto, covers FROM"
         f" (SELECT {SETTLED} AS upto, max(window_end) AS covers FROM {mart}"
@@ -178,6 +176,16 @@ def _prepare(lake: "DuckDBPyConnection", model: Model, contract: Contract) -> No
         " FROM closed_windows w JOIN reconciles r ON r.covers >= w.window_end,"
         f" (SELECT DISTINCT kafka_partition AS p FROM {_quoted(contract.landing_table)}))"
         " GROUP BY window_start, p"
+    )
+
+
+def _judge_rows(lake: "DuckDBPyConnection", model: Model, contract: Contract) -> None:
+    """Which landed rows of closed windows the answer in the mart missed."""
+    keys = _key_columns(model)
+    start = model_duckdb.window_start(model, contract.event_time)
+    lake.execute(
+        f"CREATE TABLE settled AS SELECT {', '.join(keys)}, CAST({SETTLED} AS JSON) AS upto"
+        f" FROM {_quoted(model.table)} WHERE {SETTLED} IS NOT NULL"
     )
     settled_here = " AND ".join(f"r.{k} IS NOT DISTINCT FROM s.{k}" for k in keys)
     lake.execute(
@@ -194,6 +202,11 @@ def _prepare(lake: "DuckDBPyConnection", model: Model, contract: Contract) -> No
         " LEFT JOIN closed_offsets c ON c.window_start = r.window_start AND c.p = kafka_partition"
         f" LEFT JOIN settled s ON {settled_here}"
     )
+
+
+def _compare(lake: "DuckDBPyConnection", model: Model, contract: Contract) -> None:
+    """Whole, expected and mart, side by side by window and key."""
+    keys = _key_columns(model)
     event_time = contract.event_time
     columns = "* EXCLUDE (window_start, window_end, fired)"
     lake.execute(f"CREATE VIEW all_rows AS SELECT {columns} FROM judged")
@@ -201,7 +214,7 @@ def _prepare(lake: "DuckDBPyConnection", model: Model, contract: Contract) -> No
     sides = {
         "whole": f"({model_duckdb.windows(model, event_time, 'all_rows')})",
         "expected": f"({model_duckdb.windows(model, event_time, 'counted_rows')})",
-        "mart": f"(SELECT * FROM {mart})",
+        "mart": _quoted(model.table),
     }
     for side, relation in sides.items():
         lake.execute(
@@ -254,9 +267,13 @@ def _report(
     )
 
 
+def _key_columns(model: Model) -> list[str]:
+    return ["window_start", *(quoted(k) for k in model.keys)]
+
+
 def _struct(model: Model) -> str:
-    return ", ".join(f"'{m}': \"{m}\"" for m in model.measures)
+    return ", ".join(f"'{m}': {quoted(m)}" for m in model.measures)
 
 
 def _quoted(table: str) -> str:
-    return ".".join(f'"{part}"' for part in table.split("."))
+    return ".".join(quoted(part) for part in table.split("."))

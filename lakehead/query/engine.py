@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from lakehead.contracts.rules import literal
 from lakehead.errors import UserError
 from lakehead.lake.plan import Plan, plan_files
 from lakehead.lake.snapshots import (
@@ -22,7 +23,6 @@ from lakehead.lake.snapshots import (
 from lakehead.query import sandbox
 from lakehead.query.failures import translated
 from lakehead.query.result import Result
-from lakehead.query.types import literal
 from lakehead.query.views import make_view
 from lakehead.settings import Settings
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from lakehead.contracts.rules import literal
 from lakehead.errors import UserError
 from lakehead.query.failures import HINT, translated
-from lakehead.query.types import literal
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -73,8 +73,3 @@ def has_escaped_name(iceberg: str | dict[str, Any]) -> bool:
 def quoted(identifier: str) -> str:
     """An SQL identifier, whatever is in it."""
     return '"' + identifier.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """An SQL string literal."""
-    return "'" + text.replace("'", "''") + "'"

@@ -8,9 +8,10 @@ pyiceberg instead, as is a snapshot with delete files.
 
 from typing import TYPE_CHECKING
 
+from lakehead.contracts.rules import literal
 from lakehead.lake.plan import Plan
 from lakehead.lake.snapshots import Field, TableState
-from lakehead.query.types import duckdb_type, has_escaped_name, literal, quoted
+from lakehead.query.types import duckdb_type, has_escaped_name, quoted
 
 if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped]

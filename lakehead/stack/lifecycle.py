@@ -18,7 +18,6 @@ from lakehead.stack.supervisor import (
     leftover_processes,
 )
 
-PARTS = ("kafka", "jobmanager", "taskmanager", "controller")
 READY_DEADLINE_SECONDS = 90
 Say = Callable[[str], None]
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -39,14 +40,19 @@ def row_of(landing: Table) -> tuple[pa.Table, And]:
     return first, condition
 
 
+def failed_audit(stack: Stack) -> Any:
+    """The audit, which must have found something."""
+    done = stack.run("audit", "--json")
+    assert done.returncode == 1
+    return json.loads(done.stdout)["streams"]["orders"]
+
+
 def test_a_removed_row_is_lost(stack: Stack, landing: Table) -> None:
     row, condition = row_of(landing)
     landing.delete(condition)
 
-    done = stack.run("audit", "--json")
+    audit = failed_audit(stack)
 
-    assert done.returncode == 1
-    audit = json.loads(done.stdout)["streams"]["orders"]
     assert (audit["lost"], audit["duplicated"]) == (1, 0)
     hit = next(p for p in audit["partitions"] if p["lost"])
     assert hit["partition"] == row["kafka_partition"][0].as_py()
@@ -58,10 +64,8 @@ def test_a_doubled_row_is_duplicated(stack: Stack, landing: Table) -> None:
     row, condition = row_of(landing)
     landing.append(row)
 
-    done = stack.run("audit", "--json")
+    audit = failed_audit(stack)
 
-    assert done.returncode == 1
-    audit = json.loads(done.stdout)["streams"]["orders"]
     assert (audit["lost"], audit["duplicated"]) == (0, 1)
     hit = next(p for p in audit["partitions"] if p["duplicated"])
     assert hit["repeated"] == [row["kafka_offset"][0].as_py()]

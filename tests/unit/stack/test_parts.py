@@ -5,11 +5,11 @@ import signal
 import socket
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
 import yaml
+from fake_jars import jar
 
 from lakehead.errors import UserError
 from lakehead.settings import INSTALL_ROOT, Settings, Tuning
@@ -253,14 +253,6 @@ def test_no_java_at_all_says_how_to_get_one(
 
 
 # Jars
-
-
-def jar(path: Path, **classes: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in classes.items():
-            archive.writestr(f"{name}.class", content)
-    return path
 
 
 def test_a_lock_that_fits_finds_nothing(tmp_path: Path) -> None:

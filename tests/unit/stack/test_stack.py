@@ -3,11 +3,11 @@ import os
 import socket
 import subprocess
 import sys
-import zipfile
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from fake_jars import jar
 
 from lakehead.errors import UserError
 from lakehead.settings import Ports, Settings, Tuning
@@ -117,14 +117,6 @@ def test_java_versions(tmp_path: Path, says: str, major: int) -> None:
     java.write_text(f"#!/bin/sh\necho '{says}' >&2\n")
     java.chmod(0o755)
     assert java_major(java) == major
-
-
-def jar(path: Path, **classes: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in classes.items():
-            archive.writestr(f"{name}.class", content)
-    return path
 
 
 def test_clashes_are_classes_of_one_name_that_differ(tmp_path: Path) -> None:
