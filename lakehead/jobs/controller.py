@@ -224,7 +224,12 @@ def main() -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     settings = load_settings(Path(sys.argv[1]))
-    controller = Controller(settings, FlinkRest(settings.flink_url))
+    with FlinkRest(settings.flink_url) as flink:
+        run(settings, Controller(settings, flink))
+
+
+def run(settings: Settings, controller: Controller) -> None:
+    """Pass after pass, until a signal ends the process."""
     controller.forget_states()
     (settings.run / "controller.ready").write_text("")
     waiting = False

@@ -4,7 +4,7 @@ Source: https://nightlies.apache.org/flink/flink-docs-release-2.1/docs/ops/rest_
 """
 
 import re
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -24,11 +24,17 @@ ACTIVE = (
 
 
 class FlinkRest:
-    """Every call raises NotRunning when the JobManager does not answer."""
+    """Every call raises NotRunning when the JobManager does not answer; use it as a context."""
 
     def __init__(self, url: str, timeout_seconds: float = 10) -> None:
         self._client = httpx.Client(base_url=url, timeout=timeout_seconds, trust_env=False)
         self._url = url
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
 
     def state(self, job_id: str) -> str | None:
         """The job's status, None when Flink does not know it."""

@@ -72,9 +72,9 @@ def _flink(
     if job_id is None or observed.state in ("stopped", "failed"):
         return None
     try:
-        flink = FlinkRest(settings.flink_url, timeout_seconds=3)
-        counts = flink.checkpoint_counts(job_id).get("counts", {})
-        low = flink.watermark_ms(job_id)
+        with FlinkRest(settings.flink_url, timeout_seconds=3) as flink:
+            counts = flink.checkpoint_counts(job_id).get("counts", {})
+            low = flink.watermark_ms(job_id)
     except LakeheadError:
         return None
     watermark = datetime.fromtimestamp(low / 1000, UTC).isoformat() if low else None

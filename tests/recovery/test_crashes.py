@@ -97,7 +97,8 @@ def test_job_cancelled_behind_our_back_comes_back(stack: Stack) -> None:
     job = stack.json("jobs")["jobs"][0]
     from lakehead.jobs.flink_rest import FlinkRest
 
-    FlinkRest(stack.settings.flink_url).cancel(job["job_id"])
+    with FlinkRest(stack.settings.flink_url) as flink:
+        flink.cancel(job["job_id"])
     wait_until(lambda: stack.json("jobs")["jobs"][0]["job_id"] != job["job_id"], "a new attempt")
 
     prove(stack, producer, before)
