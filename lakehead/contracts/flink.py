@@ -5,7 +5,8 @@ valid record and NULL for any other, so that ``rowtime IS NOT NULL`` means *vali
 record or a clock from the future never moves the watermark.
 """
 
-from lakehead.contracts.model import Contract
+from lakehead.contracts.encoding import format_options
+from lakehead.contracts.model import KAFKA_COLUMNS, Contract
 from lakehead.contracts.rules import identifier, interval, literal, row_rules, table_identifier
 
 _METADATA = """\
@@ -16,8 +17,14 @@ _METADATA = """\
   `kafka_timestamp` TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL,"""
 
 
-def source_table(contract: Contract, bootstrap: str, group: str) -> str:
-    """``CREATE TEMPORARY TABLE`` over the contract's topic."""
+def source_table(
+    contract: Contract, bootstrap: str, group: str, registry_url: str | None = None
+) -> str:
+    """``CREATE TEMPORARY TABLE`` over the contract's topic.
+
+    ``rowtime`` is the event time to the millisecond, as watermarks are; the field itself is landed
+    to the microsecond.
+    """
     columns = "\n".join(f"  {identifier(f.name)} {f.type.flink()}," for f in contract.fields)
     valid = " AND ".join(["`decode_error` IS NULL", *(r.holds for r in row_rules(contract))])
     options = {
@@ -27,14 +34,13 @@ def source_table(contract: Contract, bootstrap: str, group: str) -> str:
         "properties.group.id": group,
         "scan.startup.mode": "earliest-offset",
         "scan.watermark.idle-timeout": f"{int(contract.idle_timeout.total_seconds() * 1000)} ms",
-        "value.format": "safe",
-        "value.safe.format": contract.encoding,
-        "value.safe.json.timestamp-format.standard": "ISO-8601",
+        **format_options(contract, registry_url),
     }
+    clock = f"CAST({identifier(contract.event_time)} AS TIMESTAMP_LTZ(3))"
     settings = ",\n".join(f"  {literal(k)} = {literal(v)}" for k, v in options.items())
     return (
         f"CREATE TEMPORARY TABLE {identifier(contract.stream)} (\n{columns}\n{_METADATA}\n"
-        f"  `rowtime` AS CASE WHEN {valid} THEN {identifier(contract.event_time)} END,\n"
+        f"  `rowtime` AS CASE WHEN {valid} THEN {clock} END,\n"
         f"  WATERMARK FOR `rowtime` AS `rowtime` - {interval(contract.watermark_delay)}\n"
         f") WITH (\n{settings}\n)"
     )
@@ -43,9 +49,12 @@ def source_table(contract: Contract, bootstrap: str, group: str) -> str:
 def landing_insert(contract: Contract) -> str:
     """Valid records, with their coordinates and their lateness."""
     columns = ", ".join(identifier(f.name) for f in contract.fields)
+    coordinates = ", ".join(identifier(c) for c in KAFKA_COLUMNS)
     return (
+        # Named, so that a column which the table got since is null and does not stop the job.
         f"INSERT INTO `lake`.{table_identifier(contract.landing_table)}\n"
-        f"SELECT {columns}, `kafka_partition`, `kafka_offset`, `kafka_timestamp`,\n"
+        f"  ({columns}, {coordinates}, `watermark`, `late`)\n"
+        f"SELECT {columns}, {coordinates},\n"
         "  CURRENT_WATERMARK(`rowtime`),\n"
         "  COALESCE(`rowtime` <= CURRENT_WATERMARK(`rowtime`), FALSE)\n"
         f"FROM {identifier(contract.stream)} WHERE `rowtime` IS NOT NULL"
@@ -62,6 +71,6 @@ def dead_insert(contract: Contract) -> str:
         "SELECT `record`,\n"
         f"  CASE WHEN `decode_error` IS NOT NULL THEN `decode_error` ELSE CONCAT_WS('; ',\n"
         f"    {causes}\n  ) END,\n"
-        "  `kafka_partition`, `kafka_offset`, `kafka_timestamp`\n"
+        f"  {', '.join(identifier(c) for c in KAFKA_COLUMNS)}\n"
         f"FROM {identifier(contract.stream)} WHERE `rowtime` IS NULL"
     )

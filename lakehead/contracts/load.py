@@ -3,24 +3,36 @@
 Source: https://bitol-io.github.io/open-data-contract-standard/
 """
 
-import re
+from collections.abc import Mapping
 from datetime import timedelta
-from math import isfinite
 from pathlib import Path
-from typing import Any
 
-import yaml
-from open_data_contract_standard.model import OpenDataContractStandard, SchemaProperty
+from open_data_contract_standard.model import OpenDataContractStandard, SchemaObject
 from pydantic import ValidationError
 
-from lakehead.contracts.model import RESERVED_COLUMNS, Contract, Field
-from lakehead.contracts.rules import MAXIMUM_DAYS
-from lakehead.contracts.types import LOGICAL_DEFAULT, NUMERIC, FieldType, parse_type
+from lakehead.contracts.document import Document, parse_document, read_document
+from lakehead.contracts.durations import MAXIMUM_DAYS, parse_duration
+from lakehead.contracts.expression import parse_condition
+from lakehead.contracts.fields import NAME, NAME_EXPECTED, read_fields
+from lakehead.contracts.model import (
+    CLEANUPS,
+    DEAD_SUFFIX,
+    ENCODINGS,
+    RESERVED_COLUMNS,
+    Contract,
+    Field,
+    RowRule,
+)
+from lakehead.contracts.problems import Problems
+from lakehead.contracts.standard import note_unknown_keys
+from lakehead.contracts.types import FieldType
 from lakehead.errors import UserError
 
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-_OPTIONS = {"minimum", "maximum", "minLength", "maxLength", "pattern"}
-_SETTINGS = {
+ENGINE = "lakehead"
+MOST_PARTITIONS = 1000
+_MOST_RETENTION_DAYS = 36_500
+# The stream's own settings, with their defaults; those that are None must be given.
+SETTINGS: dict[str, object] = {
     "eventTime": None,
     "key": None,
     "watermarkDelay": "2 seconds",
@@ -29,11 +41,9 @@ _SETTINGS = {
     "partitions": 4,
     "retention": "7 days",
     "encoding": "json",
+    "cleanup": "delete",
 }
-
-
-class _Bad(Exception):
-    """What is wrong, and where in the document."""
+_AT_PROPERTIES = ("schema", 0, "properties")
 
 
 def contract_names(schemas: Path) -> list[str]:
@@ -41,193 +51,218 @@ def contract_names(schemas: Path) -> list[str]:
     return sorted(p.stem for p in schemas.glob("*.yaml"))
 
 
+def contract_path(schemas: Path, stream: str) -> Path:
+    """The file of ``stream``'s contract.
+
+    Raises:
+        UserError: there is none; names those that exist.
+    """
+    names = contract_names(schemas)
+    if stream not in names:
+        raise UserError(
+            f"there is no stream {stream!r}; {schemas} has {', '.join(names) or 'no contracts'}",
+            f"lakehead contract new {stream}" if NAME.fullmatch(stream) else "",
+        )
+    return schemas / f"{stream}.yaml"
+
+
 def load_contract(schemas: Path, stream: str) -> Contract:
     """The contract of ``stream``.
 
     Raises:
-        UserError: no such contract (names those that exist), or the file breaks the standard.
+        UserError: no such contract (names those that exist).
+        ContractError: the file breaks the standard; has every problem with its line.
     """
-    path = schemas / f"{stream}.yaml"
-    names = contract_names(schemas)
-    if stream not in names:
-        raise UserError(
-            f"there is no stream {stream!r}; {schemas} has {', '.join(names) or 'no contracts'}"
-        )
-    document = _read(path)
-    try:
-        return _parse(document, stream)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"{path}: {where}: {first['msg']}") from error
-    except _Bad as error:
-        raise UserError(f"{path}: {error}") from error
+    path = contract_path(schemas, stream)
+    return read_contract(read_document(path), path)
 
 
-def _read(path: Path) -> Any:
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8: {error}") from error
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from error
-    # ValueError: a scalar that cannot be, such as the date 2020-13-45.
-    except (yaml.YAMLError, ValueError) as error:
-        raise UserError(f"{path} is not YAML: {error}") from error
+def load_contracts(schemas: Path) -> list[Contract]:
+    """All contracts, by name. Raises as ``load_contract``."""
+    return [load_contract(schemas, name) for name in contract_names(schemas)]
 
 
-def parse_duration(text: object) -> timedelta:
-    """``"2 seconds"`` as a time; units are milliseconds to days.
+def contract_from_text(text: str, path: Path) -> Contract:
+    """The contract that ``text`` is; ``path`` is the file that it is or was, for name and errors.
 
     Raises:
-        ValueError: anything else; says what was expected.
+        UserError: not YAML.
+        ContractError: it breaks the standard.
     """
-    match = re.fullmatch(r"(\d+)\s+(millisecond|second|minute|hour|day)s?", str(text).strip())
+    return read_contract(parse_document(text, str(path)), path)
+
+
+def read_contract(document: Document, path: Path) -> Contract:
+    """The contract in a document. Raises ContractError with every problem that it has."""
+    problems = Problems(document)
+    contract = _read(document, path.stem, problems)
+    problems.raise_any(path)
+    assert contract is not None
+    return contract
+
+
+def _read(document: Document, stream: str, problems: Problems) -> Contract | None:
+    if not isinstance(document.data, dict):
+        problems.add((), "expected a mapping at the top")
+        return None
     try:
-        if match:
-            return timedelta(**{f"{match[2]}s": int(match[1])})
-    except OverflowError:
-        pass
-    raise ValueError(f"{text!r} is not a duration; expected such as '10 seconds' or '7 days'")
-
-
-def _parse(document: Any, stream: str) -> Contract:
-    if not isinstance(document, dict):
-        raise _Bad("expected a mapping at the top")
-    odcs = OpenDataContractStandard.model_validate(document)
+        odcs = OpenDataContractStandard.model_validate(document.data)
+    except ValidationError as error:
+        for found in error.errors():
+            where = tuple("schema" if part == "schema_" else part for part in found["loc"])
+            name = ".".join(str(part) for part in where)
+            problems.add(where, f"{name}: {found['msg']}")
+        return None
+    note_unknown_keys(document.data, problems)
     if odcs.name != stream:
-        raise _Bad(f"name is {odcs.name!r}, expected {stream!r} as the file is called")
-    if not _NAME.fullmatch(stream):
-        raise _Bad(f"name {stream!r}: expected lower case letters, digits and _, a letter first")
+        problems.add(("name",), f"name is {odcs.name!r}, expected {stream!r} as the file is called")
+    if not NAME.fullmatch(stream):
+        problems.add(("name",), f"name {stream!r}: expected {NAME_EXPECTED}")
+    if stream.endswith(DEAD_SUFFIX):
+        problems.add(
+            ("name",), f"name {stream!r}: {DEAD_SUFFIX} is kept for tables of dead letters"
+        )
     if not odcs.schema_ or len(odcs.schema_) != 1:
-        raise _Bad("schema: expected exactly one entry")
-    fields = tuple(_field(p) for p in odcs.schema_[0].properties or [])
-    settings = _settings(odcs)
-    names = [f.name for f in fields]
-    if double := {n for n in names if names.count(n) > 1}:
-        raise _Bad(f"properties: {', '.join(sorted(double))} is there twice")
-    for setting in ("eventTime", "key"):
-        if settings[setting] not in names:
-            raise _Bad(
-                f"customProperties.{setting} is {settings[setting]!r}; "
-                f"expected a field, one of {', '.join(names)}"
-            )
-    clock = fields[names.index(str(settings["eventTime"]))]
-    if clock.type != FieldType("timestamp") or not clock.required:
-        raise _Bad(f"{clock.name} is the event time: it must be a required timestamp")
-    partitions = settings["partitions"]
-    if type(partitions) is not int or not 1 <= partitions <= 1000:
-        raise _Bad(f"customProperties.partitions is {partitions!r}, expected 1 to 1000")
-    if settings["encoding"] != "json":
-        raise _Bad(f"customProperties.encoding is {settings['encoding']!r}, expected json")
-    purpose = odcs.description.purpose if odcs.description else None
+        problems.add(("schema",), "schema: expected exactly one entry")
+        return None
+    fields = read_fields(odcs.schema_[0].properties, _AT_PROPERTIES, problems)
+    settings = _settings(odcs, problems)
+    if not fields:
+        problems.add(_AT_PROPERTIES, "properties: expected one field or more")
+        return None
+    _check_columns(fields, settings, problems)
+    rules = _rules(odcs.schema_[0], fields, problems)
+    said = odcs.description
+    team = odcs.team
     return Contract(
         stream=stream,
-        version=str(odcs.version),
-        description=purpose or "",
+        version=str(odcs.version or ""),
+        description=((said.purpose if said else None) or "").strip(),
+        limitations=((said.limitations if said else None) or "").strip(),
+        owner=str(getattr(team, "name", None) or odcs.domain or ""),
         fields=fields,
-        event_time=clock.name,
-        watermark_delay=_duration(settings, "watermarkDelay"),
-        idle_timeout=_duration(settings, "idleTimeout"),
-        clock_skew=_duration(settings, "clockSkew"),
-        key=str(settings["key"]),
-        partitions=partitions,
-        retention=_duration(settings, "retention", most_days=36_500),
+        event_time=str(settings.values["eventTime"]),
+        watermark_delay=settings.duration("watermarkDelay"),
+        idle_timeout=settings.duration("idleTimeout"),
+        clock_skew=settings.duration("clockSkew"),
+        key=str(settings.values["key"]),
+        partitions=settings.whole("partitions", 1, MOST_PARTITIONS),
+        retention=settings.duration("retention", _MOST_RETENTION_DAYS),
+        encoding=settings.one_of("encoding", ENCODINGS),
+        cleanup=settings.one_of("cleanup", CLEANUPS),
+        rules=rules,
     )
 
 
-def _settings(odcs: OpenDataContractStandard) -> dict[str, object]:
-    given = {str(p.property): p.value for p in odcs.customProperties or []}
-    if unknown := set(given) - set(_SETTINGS):
-        raise _Bad(
-            f"customProperties: {', '.join(sorted(unknown))} is unknown; "
-            f"expected {', '.join(_SETTINGS)}"
-        )
-    return _SETTINGS | given
+class _Settings:
+    """The stream's own settings; a value that cannot be becomes a problem and a default."""
+
+    def __init__(
+        self, values: Mapping[str, object], at: dict[str, int], problems: Problems
+    ) -> None:
+        self.values = values
+        self._at = at
+        self._problems = problems
+
+    def wrong(self, name: str, message: str) -> None:
+        where = ("customProperties", self._at[name]) if name in self._at else ("customProperties",)
+        self._problems.add(where, f"customProperties.{name} {message}")
+
+    def duration(self, name: str, most_days: int = MAXIMUM_DAYS) -> timedelta:
+        try:
+            length = parse_duration(self.values[name])
+        except ValueError as error:
+            self.wrong(name, f"is {error}")
+            return timedelta()
+        if length.days > most_days:
+            self.wrong(name, f"is {self.values[name]!r}, expected at most {most_days} days")
+        return length
+
+    def whole(self, name: str, low: int, high: int) -> int:
+        value = self.values[name]
+        if type(value) is not int or not low <= value <= high:
+            self.wrong(name, f"is {value!r}, expected {low} to {high}")
+            return low
+        return value
+
+    def one_of(self, name: str, known: tuple[str, ...]) -> str:
+        if self.values[name] not in known:
+            self.wrong(name, f"is {self.values[name]!r}, expected {' or '.join(known)}")
+            return known[0]
+        return str(self.values[name])
 
 
-def _duration(settings: dict[str, object], name: str, most_days: int = MAXIMUM_DAYS) -> timedelta:
-    try:
-        length = parse_duration(settings[name])
-    except ValueError as error:
-        raise _Bad(f"customProperties.{name}: {error}") from error
-    if length.days > most_days:
-        raise _Bad(
-            f"customProperties.{name} is {settings[name]!r}, expected at most {most_days} days"
-        )
-    return length
-
-
-def _field(source: SchemaProperty) -> Field:
-    name = source.name or ""
-    if not _NAME.fullmatch(name):
-        raise _Bad(f"field {name!r}: expected lower case letters, digits and _, a letter first")
-    if name in RESERVED_COLUMNS:
-        raise _Bad(f"field {name!r}: lakehead adds this column itself; choose another name")
-    written = source.physicalType or LOGICAL_DEFAULT.get(source.logicalType or "")
-    if not written:
-        raise _Bad(
-            f"field {name}: logicalType is {source.logicalType!r}; "
-            f"expected one of {', '.join(LOGICAL_DEFAULT)}"
-        )
-    try:
-        kind = parse_type(written)
-    except ValueError as error:
-        raise _Bad(f"field {name}: {error}") from error
-    options = source.logicalTypeOptions or {}
-    if unknown := set(options) - _OPTIONS:
-        raise _Bad(
-            f"field {name}: logicalTypeOptions {', '.join(sorted(unknown))} is not supported; "
-            f"expected {', '.join(sorted(_OPTIONS))}"
-        )
-    _check_options(name, kind, options)
-    return Field(
-        name=name,
-        type=kind,
-        required=bool(source.required),
-        description=source.description or "",
-        enum=_enum(name, kind, source),
-        minimum=options.get("minimum"),
-        maximum=options.get("maximum"),
-        min_length=options.get("minLength"),
-        max_length=options.get("maxLength"),
-        pattern=options.get("pattern"),
-    )
-
-
-def _enum(name: str, kind: FieldType, source: SchemaProperty) -> tuple[str, ...]:
-    values: list[str] = []
-    for option in source.enum or ():
-        if kind.kind != "string":
-            raise _Bad(f"field {name}: enum is on a {kind}, expected a string")
-        if not isinstance(option.value, str):
-            raise _Bad(f"field {name}: enum has {option.value!r}, expected text; put it in quotes")
-        values.append(option.value)
-    return tuple(values)
-
-
-def _check_options(name: str, kind: FieldType, options: dict[str, Any]) -> None:
-    for option, value in options.items():
-        if value is None:
-            continue
-        wanted = NUMERIC if option in ("minimum", "maximum") else ("string",)
-        if kind.kind not in wanted:
-            raise _Bad(f"field {name}: {option} is on a {kind}, expected {' or '.join(wanted)}")
-        whole = type(value) is int
-        if option in ("minimum", "maximum"):
-            if not whole and not (isinstance(value, float) and isfinite(value)):
-                raise _Bad(f"field {name}: {option} is {value!r}, expected a number")
-        elif option in ("minLength", "maxLength"):
-            if not whole or value < 0:
-                raise _Bad(f"field {name}: {option} is {value!r}, expected a whole number")
+def _settings(odcs: OpenDataContractStandard, problems: Problems) -> _Settings:
+    given: dict[str, object] = {}
+    at: dict[str, int] = {}
+    for i, entry in enumerate(odcs.customProperties or []):
+        name = str(entry.property)
+        if name not in SETTINGS:
+            problems.add(
+                ("customProperties", i),
+                f"customProperties: {name} is unknown; expected {', '.join(SETTINGS)}",
+            )
+        elif name in given:
+            problems.add(("customProperties", i), f"customProperties: {name} is there twice")
         else:
-            _check_pattern(name, value)
+            given[name], at[name] = entry.value, i
+    return _Settings(SETTINGS | given, at, problems)
 
 
-def _check_pattern(name: str, pattern: object) -> None:
-    if not isinstance(pattern, str):
-        raise _Bad(f"field {name}: pattern is {pattern!r}, expected text")
-    try:
-        re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise _Bad(f"field {name}: pattern {pattern!r}: {error}") from error
+def _check_columns(fields: tuple[Field, ...], settings: _Settings, problems: Problems) -> None:
+    by_name = {f.name: f for f in fields}
+    clock = by_name.get(str(settings.values["eventTime"]))
+    for setting in ("eventTime", "key"):
+        if settings.values[setting] not in by_name:
+            settings.wrong(
+                setting,
+                f"is {settings.values[setting]!r}; expected a field, one of {', '.join(by_name)}",
+            )
+    key = by_name.get(str(settings.values["key"]))
+    if key is not None and key.type.nested:
+        settings.wrong("key", f"is {key.name!r}, a {key.type.kind}; expected a plain field")
+    taken = set(RESERVED_COLUMNS)
+    if clock is not None:
+        # What the landing table's partitions are called.
+        taken.add(f"{clock.name}_day")
+        if clock.type != FieldType("timestamp") or not clock.required:
+            settings.wrong(
+                "eventTime", f"is {clock.name!r}: it must be a required timestamp with a zone"
+            )
+    for i, f in enumerate(fields):
+        for name in (f.name, *f.aliases):
+            if name in taken:
+                problems.add(
+                    (*_AT_PROPERTIES, i),
+                    f"field {name!r}: lakehead adds this column itself; choose another name",
+                )
+
+
+def _rules(
+    source: SchemaObject, fields: tuple[Field, ...], problems: Problems
+) -> tuple[RowRule, ...]:
+    columns = {f.name: f.type for f in fields}
+    rules: list[RowRule] = []
+    for i, entry in enumerate(source.quality or ()):
+        where = ("schema", 0, "quality", i)
+        if entry.type != "custom" or entry.engine != ENGINE:
+            problems.add(
+                where,
+                f"quality: type {entry.type!r}, engine {entry.engine!r}: "
+                f"expected type custom, engine {ENGINE}",
+            )
+            continue
+        name = entry.name or ""
+        if not NAME.fullmatch(name) or name in [r.name for r in rules]:
+            problems.add(where, f"quality: name {name!r}: expected one of its own, {NAME_EXPECTED}")
+            continue
+        condition = entry.implementation
+        try:
+            if not isinstance(condition, str):
+                raise ValueError("expected a SQL condition as text")
+            parse_condition(condition, columns)
+        except ValueError as error:
+            problems.add((*where, "implementation"), f"rule {name}: {error}")
+            continue
+        rules.append(RowRule(name, condition.strip(), (entry.description or "").strip()))
+    return tuple(rules)

@@ -1,21 +1,39 @@
 """The contract's types, and what each is called elsewhere. One row a type."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class FieldType:
-    """A scalar type. ``precision`` and ``scale`` count digits, and are for decimals only."""
+    """A type, plain or nested.
+
+    ``precision`` and ``scale`` count digits, and are for decimals only. ``items`` is an array's
+    element or a map's value (a map's keys are strings); ``members`` are an object's fields.
+    """
 
     kind: str
     precision: int = 0
     scale: int = 0
+    items: "FieldType | None" = None
+    members: tuple[tuple[str, "FieldType"], ...] = field(default=())
 
     def __str__(self) -> str:
-        if self.kind == "decimal":
-            return f"decimal({self.precision},{self.scale})"
+        match self.kind:
+            case "decimal":
+                return f"decimal({self.precision},{self.scale})"
+            case "array":
+                return f"array<{self.items}>"
+            case "map":
+                return f"map<string,{self.items}>"
+            case "object":
+                return f"object<{','.join(f'{n}:{t}' for n, t in self.members)}>"
         return self.kind
+
+    @property
+    def nested(self) -> bool:
+        return self.kind in NESTED
 
     def flink(self) -> str:
         return self._named(_FLINK)
@@ -26,11 +44,27 @@ class FieldType:
     def duckdb(self) -> str:
         return self._named(_DUCKDB)
 
-    def _named(self, names: dict[str, str]) -> str:
-        return names[self.kind].format(precision=self.precision, scale=self.scale)
+    def _named(self, names: "_Names") -> str:
+        if self.kind == "object":
+            inner = ", ".join(
+                f"{names.quote}{name}{names.quote}{names.member}{kind._named(names)}"
+                for name, kind in self.members
+            )
+            return names.of["object"].format(inner)
+        inner = self.items._named(names) if self.items else ""
+        return names.of[self.kind].format(inner, precision=self.precision, scale=self.scale)
 
 
-_FLINK = {
+@dataclass(frozen=True)
+class _Names:
+    """What an engine calls each kind; ``member`` stands between an object field's name and type."""
+
+    of: dict[str, str]
+    quote: str
+    member: str
+
+
+_PLAIN = {
     "string": "STRING",
     "boolean": "BOOLEAN",
     "int": "INT",
@@ -39,24 +73,59 @@ _FLINK = {
     "double": "DOUBLE",
     "decimal": "DECIMAL({precision}, {scale})",
     "date": "DATE",
-    "timestamp": "TIMESTAMP_LTZ(3)",
+    "timestamp": "TIMESTAMP_LTZ(6)",
+    "timestamp_ntz": "TIMESTAMP(6)",
     "binary": "BYTES",
+    "array": "ARRAY<{0}>",
+    "object": "ROW<{0}>",
+    "map": "MAP<STRING, {0}>",
 }
-_SPARK = _FLINK | {"timestamp": "TIMESTAMP", "binary": "BINARY"}
-_DUCKDB = _FLINK | {"string": "VARCHAR", "timestamp": "TIMESTAMPTZ", "binary": "BLOB"}
+_FLINK = _Names(_PLAIN, "`", " ")
+_SPARK = _Names(
+    _PLAIN
+    | {
+        "timestamp": "TIMESTAMP",
+        "timestamp_ntz": "TIMESTAMP_NTZ",
+        "binary": "BINARY",
+        "object": "STRUCT<{0}>",
+    },
+    "`",
+    ": ",
+)
+_DUCKDB = _Names(
+    _PLAIN
+    | {
+        "string": "VARCHAR",
+        "timestamp": "TIMESTAMPTZ",
+        "timestamp_ntz": "TIMESTAMP",
+        "binary": "BLOB",
+        "array": "{0}[]",
+        "object": "STRUCT({0})",
+        "map": "MAP(VARCHAR, {0})",
+    },
+    '"',
+    " ",
+)
 
-KINDS = tuple(_FLINK)
-NUMERIC = ("int", "long", "float", "double", "decimal")
-# What a logical type of the standard means when no physical type says more.
-LOGICAL_DEFAULT = {
-    "string": "string",
-    "boolean": "boolean",
-    "integer": "long",
-    "number": "double",
-    "date": "date",
-    "timestamp": "timestamp",
+KINDS = tuple(_PLAIN)
+NESTED = ("array", "object", "map")
+WHOLE = ("int", "long")
+NUMERIC = (*WHOLE, "float", "double", "decimal")
+TIMES = ("date", "timestamp", "timestamp_ntz")
+# Each logical type of the standard, with the physical types that may say it more exactly; the
+# first is what it means alone.
+LOGICAL: dict[str, tuple[str, ...]] = {
+    "string": ("string", "binary"),
+    "boolean": ("boolean",),
+    "integer": ("long", "int"),
+    "number": ("double", "float", "decimal", "int", "long"),
+    "date": ("date",),
+    "timestamp": ("timestamp", "timestamp_ntz"),
+    "array": ("array",),
+    "object": ("object",),
+    "map": ("map",),
 }
-_DECIMAL = re.compile(r"decimal\(\s*(\d+)\s*,\s*(\d+)\s*\)")
+_DECIMAL = re.compile(r"decimal\(\s*(\d{1,3})\s*,\s*(\d{1,3})\s*\)")
 MAX_PRECISION = 38
 
 
@@ -64,7 +133,8 @@ def parse_type(text: str) -> FieldType:
     """``"long"`` or ``"decimal(12,3)"`` as a type.
 
     Raises:
-        ValueError: no such type, or a decimal of impossible precision; says what was expected.
+        ValueError: no such plain type, or a decimal of impossible precision; says what was
+            expected.
     """
     text = text.strip().lower()
     if match := _DECIMAL.fullmatch(text):
@@ -74,7 +144,16 @@ def parse_type(text: str) -> FieldType:
                 f"{text!r}: precision must be 1 to {MAX_PRECISION}, scale at most that"
             )
         return FieldType("decimal", precision, scale)
-    if text in KINDS and text != "decimal":
+    plain = [k for k in KINDS if k not in NESTED]
+    if text in plain and text != "decimal":
         return FieldType(text)
-    expected = ", ".join(k if k != "decimal" else "decimal(p,s)" for k in KINDS)
+    expected = ", ".join(k if k != "decimal" else "decimal(p,s)" for k in plain)
     raise ValueError(f"{text!r} is not a type; expected one of {expected}")
+
+
+def walk(kind: FieldType, see: Callable[[FieldType], None]) -> None:
+    """Call ``see`` with the type and every type within it."""
+    see(kind)
+    for inner in (kind.items, *(t for _, t in kind.members)):
+        if inner is not None:
+            walk(inner, see)

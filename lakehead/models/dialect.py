@@ -1,21 +1,9 @@
 """What the engines' SQL has in common. Each engine's module says how it differs."""
 
-from typing import ClassVar
-
-from sqlglot import exp, generator, tokens
+from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
 
 from lakehead.models.model import Model
-
-
-class Backticks(Dialect):
-    """ANSI SQL with identifiers in backticks, as Flink reads it."""
-
-    class Tokenizer(tokens.Tokenizer):
-        IDENTIFIERS: ClassVar = ["`"]
-
-    class Generator(generator.Generator):
-        pass
 
 
 def body(model: Model, types: dict[str, str], dialect: str | type[Dialect]) -> list[str]:

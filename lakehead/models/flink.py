@@ -7,14 +7,15 @@ the source's; leaving them out here makes the stream's answer a function of what
 
 from datetime import timedelta
 
+from lakehead.contracts.expression import Backticks
 from lakehead.contracts.rules import identifier, interval, table_identifier
-from lakehead.models.dialect import Backticks, body, quoted, read_columns
+from lakehead.models.dialect import body, quoted, read_columns
 from lakehead.models.model import Model
 
 
 def insert(model: Model) -> list[str]:
     """The statements: a view of the rows on time, then the insert of the windows."""
-    view = identifier(f"{model.name}_rows")
+    view = identifier(f"{model.name}$rows")
     columns = ", ".join(identifier(c) for c in read_columns(model))
     types = {name: kind.flink() for name, kind in model.columns.items()}
     where = model.select.args.get("where")

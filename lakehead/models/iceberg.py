@@ -1,9 +1,9 @@
 """The Iceberg table of a model's windows."""
 
 from pyiceberg.schema import Schema
-from pyiceberg.types import StringType, TimestamptzType
 
-from lakehead.contracts.iceberg import iceberg_type, numbered
+from lakehead.contracts.iceberg import numbered
+from lakehead.contracts.types import FieldType
 from lakehead.models.model import SETTLED, WINDOW_COLUMNS, Model
 
 
@@ -13,6 +13,5 @@ def mart_schema(model: Model) -> Schema:
     ``settled_offsets`` is null in the stream's answer. In the batch's it is JSON: by Kafka
     partition, the last offset that the row takes into account.
     """
-    windows = [(name, TimestamptzType()) for name in WINDOW_COLUMNS]
-    own = [(name, iceberg_type(kind)) for name, kind in model.columns.items()]
-    return numbered([*windows, *own, (SETTLED, StringType())])
+    windows = [(name, FieldType("timestamp")) for name in WINDOW_COLUMNS]
+    return numbered([*windows, *model.columns.items(), (SETTLED, FieldType("string"))])

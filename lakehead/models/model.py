@@ -14,9 +14,8 @@ import sqlglot
 import yaml
 from sqlglot import exp
 
-from lakehead.contracts.load import parse_duration
+from lakehead.contracts.durations import MAXIMUM_DAYS, parse_duration
 from lakehead.contracts.model import Contract
-from lakehead.contracts.rules import MAXIMUM_DAYS
 from lakehead.contracts.types import FieldType, parse_type
 from lakehead.errors import UserError
 

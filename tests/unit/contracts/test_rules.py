@@ -20,7 +20,7 @@ from lakehead.contracts.model import Contract, Field
 from lakehead.contracts.rules import identifier, interval, literal, row_rules
 from lakehead.contracts.types import FieldType
 from lakehead.errors import UserError
-from lakehead.models.dialect import Backticks
+from lakehead.contracts.expression import Backticks
 
 NOW = datetime(2025, 6, 15, 12, tzinfo=UTC)
 CLOCK = Field("event_time", FieldType("timestamp"), required=True)

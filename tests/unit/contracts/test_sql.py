@@ -20,7 +20,7 @@ from lakehead.contracts.rules import identifier, interval, literal, row_rules
 from lakehead.contracts.topic import topic_config
 from lakehead.contracts.types import FieldType
 from lakehead.errors import UserError
-from lakehead.models.dialect import Backticks
+from lakehead.contracts.expression import Backticks
 
 ORDERS = load_contract(Path(__file__).parents[3] / "schemas", "orders")
 GOOD: dict[str, Any] = {

@@ -13,7 +13,7 @@ from lakehead.contracts.types import FieldType
 from lakehead.errors import UserError
 from lakehead.models import duckdb as model_duckdb
 from lakehead.models import flink, spark
-from lakehead.models.dialect import Backticks
+from lakehead.contracts.expression import Backticks
 from lakehead.models.iceberg import mart_schema
 from lakehead.models.model import check_against, load_model, load_models, parse_model
 

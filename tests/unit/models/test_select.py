@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from lakehead.errors import UserError
 from lakehead.models import duckdb, flink, spark
-from lakehead.models.dialect import Backticks
+from lakehead.contracts.expression import Backticks
 from lakehead.models.iceberg import mart_schema
 from lakehead.models.model import Model, load_model, model_names, parse_model
 from lakehead.settings import INSTALL_ROOT

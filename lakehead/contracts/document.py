@@ -1,0 +1,108 @@
+"""A YAML document that knows its lines, so that an error can say where it is.
+
+The text comes from anyone: what YAML leaves open to surprise (a key written twice, anchors that
+expand without end, nesting without end) is refused.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lakehead.errors import UserError
+
+Where = tuple[str | int, ...]
+_MOST_CHARACTERS = 1_000_000
+_DEEPEST = 60
+
+
+class Document:
+    """``data`` is the document's value; ``line`` says where a part of it stands."""
+
+    def __init__(self, data: Any, lines: dict[Where, int]) -> None:
+        self.data = data
+        self._lines = lines
+
+    def line(self, where: Where) -> int:
+        """The line, from 1, of the part at ``where``, or of the nearest part around it."""
+        while where and where not in self._lines:
+            where = where[:-1]
+        return self._lines.get(where, 1)
+
+
+def read_document(path: Path) -> Document:
+    """The document in ``path``.
+
+    Raises:
+        UserError: not a readable file, not UTF-8, not YAML; names file and line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8: {error}") from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read: {error}") from error
+    return parse_document(text, str(path))
+
+
+def parse_document(text: str, name: str) -> Document:
+    """The document that ``text`` is; ``name`` is what errors call it.
+
+    Raises:
+        UserError: not YAML, or a form of it that is refused; names the line.
+    """
+    if len(text) > _MOST_CHARACTERS:
+        raise UserError(f"{name}: has {len(text)} characters, expected at most {_MOST_CHARACTERS}")
+    lines: dict[Where, int] = {}
+    try:
+        _check_events(text)
+        loader = yaml.SafeLoader(text)
+        try:
+            node = loader.get_single_node()
+            _note(node, (), lines)
+            data = loader.construct_document(node) if node is not None else None
+        finally:
+            loader.dispose()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        raise UserError(f"{name}:{line}: is not YAML: {error.problem or error.context}") from error
+    # ValueError and the like: a scalar that cannot be, such as the date 2020-13-45.
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError, OverflowError) as error:
+        raise UserError(f"{name}: is not YAML: {error}") from error
+    return Document(data, lines)
+
+
+def _check_events(text: str) -> None:
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise _refused("an alias (*name) is not supported, write the value out", event)
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _DEEPEST:
+            raise _refused(f"nested more than {_DEEPEST} deep", event)
+
+
+def _note(node: yaml.Node | None, where: Where, lines: dict[Where, int]) -> None:
+    if node is None:
+        return
+    lines.setdefault(where, node.start_mark.line + 1)
+    if isinstance(node, yaml.SequenceNode):
+        for i, inner in enumerate(node.value):
+            _note(inner, (*where, i), lines)
+    elif isinstance(node, yaml.MappingNode):
+        seen = set()
+        for key, inner in node.value:
+            name = str(key.value)
+            if name in seen:
+                raise _refused(f"{name!r} is there twice", key)
+            seen.add(name)
+            lines[(*where, name)] = key.start_mark.line + 1
+            _note(inner, (*where, name), lines)
+
+
+def _refused(problem: str, at: Any) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=at.start_mark)
