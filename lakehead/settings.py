@@ -118,6 +118,10 @@ class Settings:
         return self.home / "jobs"
 
     @property
+    def contracts(self) -> Path:
+        return self.home / "contracts"
+
+    @property
     def manifests(self) -> Path:
         return self.home / "manifests"
 

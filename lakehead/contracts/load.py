@@ -213,7 +213,8 @@ def _check_columns(fields: tuple[Field, ...], settings: _Settings, problems: Pro
     by_name = {f.name: f for f in fields}
     clock = by_name.get(str(settings.values["eventTime"]))
     for setting in ("eventTime", "key"):
-        if settings.values[setting] not in by_name:
+        # A value of any kind: only text can be a name.
+        if settings.values[setting] not in list(by_name):
             settings.wrong(
                 setting,
                 f"is {settings.values[setting]!r}; expected a field, one of {', '.join(by_name)}",

@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from lakehead.contracts.applied import applied_contract, record_applied
+from lakehead.contracts.diff import Change, compare, renames
 from lakehead.contracts.iceberg import by_day, dead_schema, landing_schema
 from lakehead.contracts.load import load_contract
 from lakehead.contracts.model import Contract
@@ -12,11 +14,12 @@ from lakehead.jobs import records
 from lakehead.jobs.records import Desired, Observed
 from lakehead.jobs.spec import compile_job
 from lakehead.lake.catalog import open_catalog
+from lakehead.lake.evolve import Step, evolve_table, table_steps
 from lakehead.lake.tables import ensure_table
 from lakehead.models.iceberg import mart_schema
 from lakehead.models.model import Model, check_against, load_models
 from lakehead.settings import Settings
-from lakehead.streams.topics import ensure_topic
+from lakehead.streams.topics import adapt_topic, ensure_topic
 
 DEADLINE_SECONDS = 180
 Say = Callable[[str], None]
@@ -24,52 +27,104 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """What a submit does: ``change`` is new, changed, resumed or none."""
+    """What a submit does.
+
+    ``change`` is that of the job: new, changed, resumed, stopped (it is, and stays so) or none.
+    ``contract`` are the changes since the contract was last applied; ``steps`` what they mean for
+    topic and table, in words.
+    """
 
     stream: str
     models: tuple[str, ...]
     change: str
+    contract: tuple[Change, ...] = ()
+    steps: tuple[str, ...] = ()
 
 
-def plan(settings: Settings, stream: str) -> tuple[Plan, Desired]:
-    """Compile the stream's job and compare it with what is desired now. Changes nothing."""
-    return _compare(settings, *definitions(settings, stream))
+def plan(settings: Settings, stream: str, start: bool = True) -> tuple[Plan, Desired]:
+    """Compile the stream's job and compare it with what is desired now. Changes nothing.
+
+    Without ``start``, a job that was stopped stays stopped.
+
+    Raises:
+        UserError: a contract or a model that is wrong, or a change that is not compatible.
+    """
+    contract, models = definitions(settings, stream)
+    before = applied_contract(settings, stream)
+    changes = compare(before, contract) if before else []
+    _refuse(stream, changes)
+    job, desired = _compare_job(settings, contract, models, start)
+    steps = [str(step) for step in _table_steps(settings, before, contract)]
+    return replace(job, contract=tuple(changes), steps=tuple(steps)), desired
 
 
-def _compare(settings: Settings, contract: Contract, models: list[Model]) -> tuple[Plan, Desired]:
+def _compare_job(
+    settings: Settings, contract: Contract, models: list[Model], start: bool
+) -> tuple[Plan, Desired]:
     stream = contract.stream
     spec = compile_job(settings, contract, models)
     before = records.read_desired(settings, stream)
     observed = records.read_observed(settings, stream)
+    run = start or before is None or before.run
     if before is None:
         change = "new"
     elif before.spec.fingerprint() != spec.fingerprint():
-        change = "changed"
-    elif not before.run or observed.state == "failed":
+        change = "changed" if run else "stopped"
+    elif run and (not before.run or observed.state == "failed"):
         change = "resumed"
     else:
-        return Plan(stream, spec.models, "none"), before
+        return Plan(stream, spec.models, "none" if run else "stopped"), before
     generation = before.generation + 1 if before else 1
-    return Plan(stream, spec.models, change), Desired(stream, True, generation, spec)
+    return Plan(stream, spec.models, change), Desired(stream, run, generation, spec)
 
 
-def submit(settings: Settings, stream: str, say: Say = lambda _: None) -> Plan:
-    """Make topic and tables, record the job as desired, wait until it runs. Twice is once.
+def submit(settings: Settings, stream: str, say: Say = lambda _: None, start: bool = True) -> Plan:
+    """Apply the contract, record the job as desired, wait until it runs. Twice is once.
+
+    Cut short at any point, it is made whole by doing it again:
+
+    1. the topic is made or adapted, then the tables: the job that runs goes on, for a row that it
+       writes has no value in a new column and is found by field id under a new name;
+    2. the job is recorded; the controller stops the old one with a savepoint, starts the new one;
+    3. the contract is recorded as applied.
 
     Raises:
-        UserError: an unknown stream, a contract or model that is wrong.
+        UserError: an unknown stream, a contract or model that is wrong, a change that is not
+            compatible.
         LakeheadError: the job failed; says the cause.
     """
     contract, models = definitions(settings, stream)
-    planned, desired = _compare(settings, contract, models)
+    planned, desired = plan(settings, stream, start)
     say("making topic and tables")
-    ensure_topic(settings, contract)
+    if not ensure_topic(settings, contract):
+        adapt_topic(settings, contract)
     make_tables(settings, contract, models)
-    if planned.change != "none":
+    if planned.change != "none" and desired != records.read_desired(settings, stream):
         records.write_desired(settings, desired)
-    say("waiting for Flink to run the job")
-    wait_for(settings, stream, "running", desired.generation)
+    record_applied(settings, stream)
+    if desired.run:
+        say("waiting for Flink to run the job")
+        wait_for(settings, stream, "running", desired)
     return planned
+
+
+def _refuse(stream: str, changes: list[Change]) -> None:
+    refused = [change for change in changes if not change.compatible]
+    if refused:
+        raise UserError(
+            f"the contract of {stream} has changes that are not compatible with what is applied:\n"
+            + "\n".join(f"  {c.what}\n    because {c.refused}" for c in refused),
+            "; ".join(dict.fromkeys(c.way_out for c in refused)),
+        )
+
+
+def _table_steps(settings: Settings, before: Contract | None, contract: Contract) -> list[Step]:
+    """What the landing table needs to become what the contract says."""
+    if not settings.catalog_db.exists():
+        return []
+    renamed = renames(before.fields, contract.fields) if before else {}
+    name = contract.landing_table
+    return table_steps(open_catalog(settings), name, landing_schema(contract), renamed)
 
 
 def stop(settings: Settings, name: str) -> None:
@@ -123,10 +178,19 @@ def definitions(settings: Settings, stream: str) -> tuple[Contract, list[Model]]
 
 
 def make_tables(settings: Settings, contract: Contract, models: list[Model]) -> None:
-    """Landing, dead and mart tables, where they are not there yet."""
+    """Landing, dead and mart tables where they are not there yet; landing as the contract has it.
+
+    Raises:
+        UserError: a table that the contract was never applied to has columns of other types.
+    """
     catalog = open_catalog(settings)
     landing = landing_schema(contract)
-    ensure_table(catalog, contract.landing_table, landing, by_day(landing, contract.event_time))
+    before = applied_contract(settings, contract.stream)
+    if before is None or not catalog.table_exists(contract.landing_table):
+        ensure_table(catalog, contract.landing_table, landing, by_day(landing, contract.event_time))
+    else:
+        renamed = renames(before.fields, contract.fields)
+        evolve_table(catalog, contract.landing_table, landing, renamed)
     dead = dead_schema()
     ensure_table(catalog, contract.dead_table, dead, by_day(dead, "kafka_timestamp"))
     for model in models:
@@ -138,10 +202,10 @@ def wait_for(
     settings: Settings,
     name: str,
     state: str,
-    generation: int | None = None,
+    desired: Desired | None = None,
     deadline_seconds: float = DEADLINE_SECONDS,
 ) -> Observed:
-    """Wait until the controller reports ``state``.
+    """Wait until the controller reports ``state``; where ``desired`` is given, of that very job.
 
     Raises:
         LakeheadError: the job failed instead; says the cause.
@@ -150,11 +214,9 @@ def wait_for(
     end = time.monotonic() + deadline_seconds
     while True:
         observed = records.read_observed(settings, name)
-        current = observed.current
-        fresh = generation is None or (current and current.generation >= generation)
-        if observed.state == state and fresh:
+        if observed.state == state and (desired is None or _is_current(observed, desired)):
             return observed
-        if state == "running" and _has_failed(observed, generation):
+        if state == "running" and _has_failed(observed, desired):
             raise LakeheadError(
                 f"job {name} failed: {observed.cause}",
                 f"lakehead logs controller; when it is mended: lakehead submit {name}",
@@ -167,9 +229,15 @@ def wait_for(
         time.sleep(0.1)
 
 
-def _has_failed(observed: Observed, generation: int | None) -> bool:
+def _is_current(observed: Observed, desired: Desired) -> bool:
+    attempt = observed.current
+    return attempt is not None and attempt.fingerprint == desired.spec.fingerprint()
+
+
+def _has_failed(observed: Observed, desired: Desired | None) -> bool:
     """Whether the failure is of this generation, not one that a new submit is about to retry."""
-    return observed.state == "failed" and (generation or 0) <= observed.generation
+    wanted = desired.generation if desired else 0
+    return observed.state == "failed" and wanted <= observed.generation
 
 
 def _should_run(settings: Settings) -> list[str]:

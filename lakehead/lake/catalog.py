@@ -16,7 +16,7 @@ def open_catalog(settings: Settings) -> SqlCatalog:
     settings.warehouse.mkdir(parents=True, exist_ok=True)
     return SqlCatalog(
         CATALOG,
-        uri=f"sqlite:///{settings.catalog_db}",
+        uri=f"sqlite:///{settings.catalog_db}?timeout={BUSY_TIMEOUT_S:.0f}",
         warehouse=f"file://{settings.warehouse}",
         **{"pool_pre_ping": "true"},
     )

@@ -40,6 +40,6 @@ def ensure_table(catalog: SqlCatalog, name: str, schema: Schema, spec: Partition
         changed = sorted({k for k, _ in set(existing.items()) ^ set(wanted.items())})
         raise UserError(
             f"table {name} has other columns than its definition: {', '.join(changed)} differ",
-            "undo the change of the contract or the model; live evolution is not built yet",
+            "undo the change of the model, or give its output another table",
         )
     return False

@@ -44,6 +44,65 @@ def ensure_topic(settings: Settings, contract: Contract) -> bool:
     return True
 
 
+def topic_changes(settings: Settings, contract: Contract) -> list[str]:
+    """How the topic differs from what the contract says, in words; empty where it is missing.
+
+    Raises:
+        NotRunning: the broker does not answer.
+        SystemFailure: the broker refuses.
+    """
+    admin = _admin(settings)
+    partitions = _partitions(settings, admin).get(contract.topic)
+    if partitions is None:
+        return []
+    changes = [f"set {k} to {v}" for k, v in _differing(settings, admin, contract).items()]
+    if len(partitions) < contract.partitions:
+        changes.append(f"add partitions up to {contract.partitions}")
+    return [f"topic {contract.topic}: {change}" for change in changes]
+
+
+def adapt_topic(settings: Settings, contract: Contract) -> None:
+    """Bring the settings and the number of partitions of the topic to what the contract says.
+
+    Raises:
+        NotRunning: the broker does not answer.
+        SystemFailure: the broker refuses.
+    """
+    from confluent_kafka.admin import (  # type: ignore[attr-defined]
+        AlterConfigOpType,
+        ConfigEntry,
+        ConfigResource,
+        NewPartitions,
+    )
+
+    admin = _admin(settings)
+    if differing := _differing(settings, admin, contract):
+        entries = [
+            ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+            for name, value in differing.items()
+        ]
+        topic = ConfigResource(
+            ConfigResource.Type.TOPIC, contract.topic, incremental_configs=entries
+        )
+        altered = admin.incremental_alter_configs([topic], request_timeout=_SECONDS)
+        _answer(settings, lambda: [future.result() for future in altered.values()])
+    if len(_partitions(settings, admin)[contract.topic]) < contract.partitions:
+        wanted = NewPartitions(contract.topic, contract.partitions)
+        added = admin.create_partitions([wanted], request_timeout=_SECONDS)
+        _answer(settings, lambda: [future.result() for future in added.values()])
+
+
+def _differing(settings: Settings, admin: "AdminClient", contract: Contract) -> dict[str, str]:
+    """The settings of the topic that are not as the contract says, as it says them."""
+    from confluent_kafka.admin import ConfigResource  # type: ignore[attr-defined]
+
+    topic = ConfigResource(ConfigResource.Type.TOPIC, contract.topic)
+    asked = admin.describe_configs([topic], request_timeout=_SECONDS)
+    found = _answer(settings, lambda: [future.result() for future in asked.values()])[0]
+    wanted = topic_config(contract)
+    return {k: v for k, v in wanted.items() if k not in found or found[k].value != v}
+
+
 def offsets(settings: Settings, topic: str) -> dict[int, tuple[int, int]]:
     """First offset and end (one past the last) by partition; empty where there is no such topic.
 
