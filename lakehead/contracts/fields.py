@@ -156,7 +156,7 @@ class _Reader:
             inner = source.map.value if source.map else None
         if inner is None:
             expected = "items" if logical == "array" else "map with a value"
-            self._wrong(f"is a {logical} of what? Expected {expected}")
+            self._wrong(f"does not say what is in the {logical}; expected {expected}")
             return None, ()
         inner = inner.model_copy(update={"name": inner.name or "item"})
         at = (*self._where, part) if part == "items" else (*self._where, "map", "value")

@@ -24,7 +24,7 @@ from lakehead.contracts.model import (
     RowRule,
 )
 from lakehead.contracts.problems import Problems
-from lakehead.contracts.standard import note_unknown_keys
+from lakehead.contracts.standard import known_keys, note_unknown_keys
 from lakehead.contracts.types import FieldType
 from lakehead.errors import UserError
 
@@ -105,15 +105,15 @@ def _read(document: Document, stream: str, problems: Problems) -> Contract | Non
     if not isinstance(document.data, dict):
         problems.add((), "expected a mapping at the top")
         return None
+    note_unknown_keys(document.data, problems)
     try:
-        odcs = OpenDataContractStandard.model_validate(document.data)
+        odcs = OpenDataContractStandard.model_validate(known_keys(document.data))
     except ValidationError as error:
         for found in error.errors():
             where = tuple("schema" if part == "schema_" else part for part in found["loc"])
             name = ".".join(str(part) for part in where)
             problems.add(where, f"{name}: {found['msg']}")
         return None
-    note_unknown_keys(document.data, problems)
     if odcs.name != stream:
         problems.add(("name",), f"name is {odcs.name!r}, expected {stream!r} as the file is called")
     if not NAME.fullmatch(stream):

@@ -18,13 +18,24 @@ def note_unknown_keys(data: dict[str, Any], problems: Problems) -> None:
     _note(data, OpenDataContractStandard, (), problems)
 
 
+def known_keys(data: dict[str, Any]) -> dict[str, Any]:
+    """The document without keys that the standard lacks at its top: its model takes no others."""
+    known = _keys(OpenDataContractStandard)
+    return {key: value for key, value in data.items() if key in known}
+
+
+def _keys(model: type[BaseModel]) -> dict[str, Any]:
+    """Each key of a part of the standard, with what it holds."""
+    return {f.alias or name: f.annotation for name, f in model.model_fields.items()}
+
+
 def _note(data: object, model: type[BaseModel], where: Where, problems: Problems) -> None:
     if isinstance(data, list):
         for i, item in enumerate(data):
             _note(item, model, (*where, i), problems)
     if not isinstance(data, dict):
         return
-    known = {f.alias or name: f.annotation for name, f in model.model_fields.items()}
+    known = _keys(model)
     for key, value in data.items():
         if key not in known:
             close = difflib.get_close_matches(str(key), known, n=1)

@@ -6,10 +6,10 @@ import pytest
 
 from lakehead.contracts.flink import dead_insert, landing_insert, source_table
 from lakehead.contracts.iceberg import by_day, dead_schema, iceberg_type, landing_schema
-from lakehead.contracts.model import Contract
+from lakehead.contracts.model import Contract, Field
 from lakehead.contracts.rules import row_rules
 from lakehead.contracts.topic import topic_config
-from lakehead.contracts.types import KINDS, FieldType
+from lakehead.contracts.types import KINDS, NESTED, FieldType
 
 
 @pytest.fixture
@@ -72,7 +72,8 @@ def test_the_watermark_is_of_rowtime_and_waits_for_the_delay(orders: Contract) -
 def test_rowtime_is_the_event_time_of_rows_that_decode_and_keep_every_rule(
     source: str, orders: Contract
 ) -> None:
-    match = re.search(r"`rowtime` AS CASE WHEN (.*) THEN `event_time` END,\n", source)
+    clock = r"CAST\(`event_time` AS TIMESTAMP_LTZ\(3\)\)"
+    match = re.search(rf"`rowtime` AS CASE WHEN (.*) THEN {clock} END,\n", source)
     assert match
     kept = ["`decode_error` IS NULL", *(r.holds for r in row_rules(orders))]
     assert match[1] == " AND ".join(kept)
@@ -90,7 +91,15 @@ def test_the_source_reads_from_the_start_in_its_consumer_group(source: str) -> N
 def test_the_source_decodes_by_the_safe_format(source: str) -> None:
     found = options(source)
     assert found["value.format"] == "safe"
-    assert found["value.safe.format"] == "json"
+    assert found["value.safe.format"] == "strict-json"
+    assert "value.safe.strict-json.aliases" not in found
+
+
+def test_the_format_knows_the_names_that_fields_had(orders: Contract) -> None:
+    first, second, *others = orders.fields
+    fields = (replace(first, aliases=("bill", "no")), replace(second, aliases=("sku",)), *others)
+    found = options(source_table(replace(orders, fields=fields), "b", "g"))
+    assert found["value.safe.strict-json.aliases"] == "bill:invoice,no:invoice,sku:stock_code"
 
 
 def test_a_silent_partition_stops_holding_the_watermark_after_the_idle_timeout(
@@ -107,6 +116,8 @@ def test_the_landing_insert_gives_the_columns_of_the_landing_table(orders: Contr
     columns = [f.name for f in landing_schema(orders).fields]
     assert columns[-2:] == ["watermark", "late"]
     assert selected[:-2] == [f"`{c}`" for c in columns[:-2]]
+    named = re.findall(r"`(\w+)`", landing_insert(orders).partition("(")[2].partition(")")[0])
+    assert named == columns
     assert len(selected) == len(columns)
 
 
@@ -159,10 +170,25 @@ def test_columns_are_optional_and_numbered_in_order(orders: Contract) -> None:
         assert not any(f.required for f in schema.fields)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_type_has_an_iceberg_type(kind: str) -> None:
+@pytest.mark.parametrize("kind", [k for k in KINDS if k not in NESTED])
+def test_every_plain_type_has_an_iceberg_type(kind: str) -> None:
     field_type = FieldType("decimal", 9, 2) if kind == "decimal" else FieldType(kind)
     assert iceberg_type(field_type).is_primitive
+
+
+def test_every_part_of_a_nested_type_has_an_id_of_its_own(orders: Contract) -> None:
+    text = FieldType("string")
+    kind = FieldType(
+        "map", items=FieldType("array", items=FieldType("object", members=(("a", text),)))
+    )
+    fields = (Field("nested", kind), *orders.fields)
+    schema = landing_schema(replace(orders, fields=fields))
+    ids = [f.field_id for f in schema.fields]
+    assert ids == list(range(1, len(ids) + 1))
+    assert len(schema._lazy_id_to_name) == len(ids) + 4
+    assert str(schema.find_field("nested").field_type) == (
+        f"map<string, list<struct<{len(ids) + 4}: a: optional string>>>"
+    )
 
 
 def test_a_table_is_partitioned_by_day(orders: Contract) -> None:

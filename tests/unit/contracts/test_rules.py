@@ -15,12 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlglot import exp
 
+from lakehead.contracts.expression import Backticks
 from lakehead.contracts.flink import dead_insert, landing_insert, source_table
 from lakehead.contracts.model import Contract, Field
 from lakehead.contracts.rules import identifier, interval, literal, row_rules
 from lakehead.contracts.types import FieldType
 from lakehead.errors import UserError
-from lakehead.contracts.expression import Backticks
 
 NOW = datetime(2025, 6, 15, 12, tzinfo=UTC)
 CLOCK = Field("event_time", FieldType("timestamp"), required=True)
@@ -226,9 +226,9 @@ def test_a_cause_names_field_value_and_expectation(
 ) -> None:
     row = GOOD | {"quantity": 100001, "status": "lost"}
     judged = judge(duck, orders, row)
-    assert judged["quantity.maximum"][1] == "quantity: is 100001, expected at most 100000"
-    assert judged["status.enum"][1] == "status: is lost, expected one of placed, cancelled"
-    assert judged["country.required"][1] == "country: is missing, and required"
+    assert judged["quantity.maximum"][1] == "quantity.maximum: is 100001, expected at most 100000"
+    assert judged["status.enum"][1] == "status.enum: is lost, expected one of placed, cancelled"
+    assert judged["country.required"][1] == "country.required: is missing, and required"
 
 
 def test_the_cause_of_a_clock_from_the_future_states_both_clocks(

@@ -2,10 +2,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakehead.contracts.types import KINDS, LOGICAL_DEFAULT, FieldType, parse_type
+from lakehead.contracts.types import KINDS, LOGICAL, NESTED, FieldType, parse_type, walk
+
+PLAIN = [k for k in KINDS if k not in NESTED and k != "decimal"]
 
 
-@pytest.mark.parametrize("kind", [k for k in KINDS if k != "decimal"])
+@pytest.mark.parametrize("kind", PLAIN)
 def test_a_simple_type_is_its_own_name(kind: str) -> None:
     assert parse_type(kind) == FieldType(kind)
     assert str(parse_type(kind)) == kind
@@ -42,18 +44,43 @@ def test_a_type_reads_what_it_writes(size: tuple[int, int]) -> None:
     assert parse_type(str(kind)) == kind
 
 
-@pytest.mark.parametrize("kind", [FieldType("decimal", 10, 2), *map(FieldType, LOGICAL_DEFAULT)])
+STRING = FieldType("string")
+MEMBERS = (("zip", STRING), ("since", FieldType("timestamp")))
+EVERY = [
+    FieldType("decimal", 10, 2),
+    *map(FieldType, PLAIN),
+    FieldType("array", items=STRING),
+    FieldType("map", items=FieldType("array", items=STRING)),
+    FieldType("object", members=MEMBERS),
+]
+
+
+@pytest.mark.parametrize("kind", EVERY, ids=str)
 def test_every_engine_has_a_name_without_gaps(kind: FieldType) -> None:
-    if kind.kind not in KINDS:
-        kind = parse_type(LOGICAL_DEFAULT[kind.kind])
     for name in (kind.flink(), kind.spark(), kind.duckdb()):
         assert name
         assert "{" not in name
 
 
-def test_every_logical_default_is_a_type() -> None:
-    assert all(parse_type(text) for text in LOGICAL_DEFAULT.values())
+def test_what_is_within_has_the_engine_s_own_name() -> None:
+    kind = FieldType("array", items=FieldType("object", members=MEMBERS))
+    assert kind.flink() == "ARRAY<ROW<`zip` STRING, `since` TIMESTAMP_LTZ(6)>>"
+    assert kind.spark() == "ARRAY<STRUCT<`zip`: STRING, `since`: TIMESTAMP>>"
+    assert kind.duckdb() == 'STRUCT("zip" VARCHAR, "since" TIMESTAMPTZ)[]'
+    assert str(kind) == "array<object<zip:string,since:timestamp>>"
 
 
-def test_event_times_keep_milliseconds_in_flink() -> None:
-    assert FieldType("timestamp").flink() == "TIMESTAMP_LTZ(3)"
+def test_walk_sees_a_type_and_all_within() -> None:
+    seen: list[str] = []
+    walk(
+        FieldType("map", items=FieldType("object", members=MEMBERS)), lambda k: seen.append(k.kind)
+    )
+    assert seen == ["map", "object", "string", "timestamp"]
+
+
+def test_every_logical_type_means_types_that_exist() -> None:
+    assert {kind for kinds in LOGICAL.values() for kind in kinds} == set(KINDS)
+
+
+def test_event_times_keep_microseconds() -> None:
+    assert FieldType("timestamp").flink() == "TIMESTAMP_LTZ(6)"

@@ -74,10 +74,10 @@ def test_unknown_model_names_those_there_are() -> None:
 
 def test_flink_insert_gives_the_mart_its_columns() -> None:
     view, insert = flink.insert(MODEL)
-    assert view.startswith("CREATE TEMPORARY VIEW `revenue_by_country_rows`")
+    assert view.startswith("CREATE TEMPORARY VIEW `revenue_by_country$rows`")
     select = sqlglot.parse_one(insert.split("\nFROM")[0], dialect=Backticks).expression
     assert len(select.expressions) == len(mart_schema(MODEL).fields)
-    assert "TUMBLE(TABLE `revenue_by_country_rows`, DESCRIPTOR(`rowtime`)" in insert
+    assert "TUMBLE(TABLE `revenue_by_country$rows`, DESCRIPTOR(`rowtime`)" in insert
 
 
 @given(
