@@ -11,18 +11,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from lakehead.settings import Settings, load_settings
+from lakehead.settings import Ports, Settings, load_settings
 from lakehead.stack.supervisor import leftover_processes
 
 ROOT = Path(__file__).parent.parent
-PORTS_OF_A_STACK = 7
+PORTS_OF_A_STACK = len(Ports().all())
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,15 @@ class Stack:
 
     home: Path
     port_base: int
+    project: Path = ROOT
+
+    def of(self, project: Path) -> "Stack":
+        """The same stack, asked from another project."""
+        return replace(self, project=project)
 
     @property
     def settings(self) -> Settings:
-        return load_settings(self.home)
+        return replace(load_settings(self.home), project=self.project)
 
     def command(self, *args: str) -> list[str]:
         return [sys.executable, "-m", "lakehead.cli", *args]
@@ -46,7 +51,7 @@ class Stack:
         return subprocess.run(
             self.command(*args),
             env=self.environment(),
-            cwd=ROOT,
+            cwd=self.project,
             capture_output=True,
             text=True,
             timeout=timeout,
@@ -67,7 +72,7 @@ class Stack:
         return subprocess.Popen(
             self.command(*args),
             env=self.environment(),
-            cwd=ROOT,
+            cwd=self.project,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -10,14 +10,12 @@ submission makes a crash at any point harmless:
 3. the job is submitted under that id; Flink refuses an id that it already has.
 """
 
-import json
 import logging
 import secrets
 import signal
-import subprocess
 import sys
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from lakehead.errors import LakeheadError, NotRunning
@@ -33,10 +31,10 @@ from lakehead.jobs.converge import (
 )
 from lakehead.jobs.flink_rest import FlinkRest, root_cause
 from lakehead.jobs.records import Attempt, Desired, Observed
-from lakehead.settings import INSTALL_ROOT, Settings, load_settings, write_whole
+from lakehead.jobs.submission import Submission
+from lakehead.settings import Settings, load_settings
 
 PASS_SECONDS = 0.5
-SUBMIT_DEADLINE_SECONDS = 180
 SAVEPOINT_DEADLINE_SECONDS = 60
 KEPT_ATTEMPTS = 20
 
@@ -49,6 +47,7 @@ class Controller:
     def __init__(self, settings: Settings, flink: FlinkRest) -> None:
         self._settings = settings
         self._flink = flink
+        self._prepared: dict[str, Submission] = {}
 
     def one_pass(self) -> None:
         """Raises NotRunning when Flink does not answer; nothing is decided then."""
@@ -84,7 +83,9 @@ class Controller:
                 self._settle(observed, state)
             case Submit(again=again):
                 self._submit(desired, observed, again)
-            case StopWithSavepoint():
+            case StopWithSavepoint(then_submit=then_submit):
+                if then_submit:
+                    self._prepare(desired)
                 self._stop(observed)
             case RecordFailure():
                 assert observed.current
@@ -139,26 +140,31 @@ class Controller:
 
     def _run_client(self, desired: Desired, attempt: Attempt) -> str | None:
         """Submit by a process of its own; gives the cause when it failed."""
-        spec = records.spec_path(self._settings, desired.name)
-        write_whole(spec, json.dumps(asdict(desired.spec), indent=2))
-        command = [sys.executable, str(INSTALL_ROOT / "jobs" / "flink" / "run_statements.py")]
-        command += [str(spec), "--job-id", attempt.job_id]
-        if attempt.restored_from:
-            command += ["--restore", f"file://{attempt.restored_from}"]
-        try:
-            done = subprocess.run(
-                command,
-                capture_output=True,
-                text=True,
-                timeout=SUBMIT_DEADLINE_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return f"the submission took more than {SUBMIT_DEADLINE_SECONDS} s"
-        if done.returncode == 0:
+        submission = self._prepared.pop(desired.name, None)
+        if submission and submission.fingerprint != attempt.fingerprint:
+            submission.close()
+            submission = None
+        submission = submission or self._begin(desired)
+        restore = Path(attempt.restored_from) if attempt.restored_from else None
+        said = submission.run(attempt.job_id, restore)
+        if said is None:
             return None
-        log.error("submission of %s failed:\n%s", desired.name, done.stderr)
-        return root_cause(done.stderr)
+        log.error("submission of %s failed:\n%s", desired.name, said)
+        return root_cause(said)
+
+    def _begin(self, desired: Desired) -> Submission:
+        return Submission(desired.spec, records.spec_path(self._settings, desired.name))
+
+    def _prepare(self, desired: Desired) -> None:
+        """Plan the changed job while the old one still runs, so that the pause is short."""
+        if earlier := self._prepared.pop(desired.name, None):
+            earlier.close()
+        submission = self._begin(desired)
+        if submission.prepare():
+            self._prepared[desired.name] = submission
+        else:
+            # What is wrong with it shows when it is submitted, and is counted there.
+            submission.close()
 
     def _count_failure(self, desired: Desired, observed: Observed, cause: str) -> None:
         assert observed.current

@@ -25,7 +25,9 @@ class Submit:
 
 @dataclass(frozen=True)
 class StopWithSavepoint:
-    """Stop the running job, keeping its state."""
+    """Stop the running job, keeping its state; ``then_submit``: for another to go on from it."""
+
+    then_submit: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def decide(desired: Desired, observed: Observed, suspended: bool, flink: str | N
         return Nothing("failed" if given_up and desired.run else "stopped")
     if active and attempt:
         if attempt.fingerprint != desired.spec.fingerprint():
-            return StopWithSavepoint()
+            return StopWithSavepoint(then_submit=True)
         return Nothing("running" if flink == "RUNNING" else "restarting")
     if given_up:
         return Nothing("failed")

@@ -1,16 +1,19 @@
 """``submit`` and ``stop``: record what should run, and wait until it is so."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from lakehead.contracts.applied import applied_contract, record_applied
 from lakehead.contracts.diff import Change, compare, renames
 from lakehead.contracts.iceberg import by_day, dead_schema, landing_schema
 from lakehead.contracts.load import load_contract
 from lakehead.contracts.model import Contract
-from lakehead.errors import LakeheadError, SystemFailure, UserError
+from lakehead.errors import LakeheadError, NotRunning, SystemFailure, UserError
 from lakehead.jobs import records
+from lakehead.jobs.pause import pause_seconds
 from lakehead.jobs.records import Desired, Observed
 from lakehead.jobs.spec import compile_job
 from lakehead.lake.catalog import open_catalog
@@ -19,7 +22,7 @@ from lakehead.lake.tables import ensure_table
 from lakehead.models.iceberg import mart_schema
 from lakehead.models.model import Model, check_against, load_models
 from lakehead.settings import Settings
-from lakehead.streams.topics import adapt_topic, ensure_topic
+from lakehead.streams.topics import adapt_topic, ensure_topic, topic_changes
 
 DEADLINE_SECONDS = 180
 Say = Callable[[str], None]
@@ -31,7 +34,8 @@ class Plan:
 
     ``change`` is that of the job: new, changed, resumed, stopped (it is, and stays so) or none.
     ``contract`` are the changes since the contract was last applied; ``steps`` what they mean for
-    topic and table, in words.
+    topic and table, in words. ``pause_seconds`` is the longest time without a commit around the
+    restart of the job; None where it did not restart, or nothing came to be landed.
     """
 
     stream: str
@@ -39,6 +43,7 @@ class Plan:
     change: str
     contract: tuple[Change, ...] = ()
     steps: tuple[str, ...] = ()
+    pause_seconds: float | None = None
 
 
 def plan(settings: Settings, stream: str, start: bool = True) -> tuple[Plan, Desired]:
@@ -54,7 +59,12 @@ def plan(settings: Settings, stream: str, start: bool = True) -> tuple[Plan, Des
     changes = compare(before, contract) if before else []
     _refuse(stream, changes)
     job, desired = _compare_job(settings, contract, models, start)
-    steps = [str(step) for step in _table_steps(settings, before, contract)]
+    steps = [
+        f"table {contract.landing_table}: {s}" for s in _table_steps(settings, before, contract)
+    ]
+    # A dry run answers without a broker too.
+    with contextlib.suppress(NotRunning):
+        steps = [*topic_changes(settings, contract), *steps]
     return replace(job, contract=tuple(changes), steps=tuple(steps)), desired
 
 
@@ -95,6 +105,7 @@ def submit(settings: Settings, stream: str, say: Say = lambda _: None, start: bo
     """
     contract, models = definitions(settings, stream)
     planned, desired = plan(settings, stream, start)
+    began = datetime.now(UTC)
     say("making topic and tables")
     if not ensure_topic(settings, contract):
         adapt_topic(settings, contract)
@@ -105,6 +116,10 @@ def submit(settings: Settings, stream: str, say: Say = lambda _: None, start: bo
     if desired.run:
         say("waiting for Flink to run the job")
         wait_for(settings, stream, "running", desired)
+    if planned.change == "changed":
+        say("waiting for the first commit after the restart")
+        pause = pause_seconds(settings, contract, began)
+        return replace(planned, pause_seconds=pause)
     return planned
 
 

@@ -74,7 +74,7 @@ def test_what_follows_from_the_state_in_flink(flink: str | None, action: object)
 
 def test_a_changed_job_is_stopped_with_a_savepoint_first() -> None:
     changed = replace(DESIRED, spec=replace(SPEC, inserts=("INSERT 2",)))
-    assert decide(changed, RUNNING, False, "RUNNING") == StopWithSavepoint()
+    assert decide(changed, RUNNING, False, "RUNNING") == StopWithSavepoint(then_submit=True)
 
 
 def test_an_attempt_that_flink_never_had_is_repeated_under_its_id() -> None:

@@ -1,0 +1,83 @@
+"""The process that hands a job to Flink.
+
+A client takes seconds to start and to plan the job. So a changed job is *prepared* while the old
+one still runs, and is handed over the moment that the old one has left its savepoint.
+"""
+
+import contextlib
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
+
+from lakehead.jobs.spec import JobSpec
+from lakehead.settings import INSTALL_ROOT, write_whole
+
+DEADLINE_SECONDS = 180
+
+
+class Submission:
+    """One client process for ``spec``, which it is given by the file ``path``.
+
+    It ends when this process does: it waits for its order on standard input.
+    """
+
+    def __init__(self, spec: JobSpec, path: Path) -> None:
+        self.fingerprint = spec.fingerprint()
+        write_whole(path, json.dumps(asdict(spec), indent=2))
+        self._errors = path.with_name("client.log").open("w+", encoding="utf-8")
+        self._process = subprocess.Popen(
+            [sys.executable, str(INSTALL_ROOT / "jobs" / "flink" / "run_statements.py"), str(path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+        )
+        self._said: SimpleQueue[str] = SimpleQueue()
+        Thread(target=self._listen, daemon=True).start()
+
+    def prepare(self) -> bool:
+        """Wait until the job is planned; False where that failed or took too long."""
+        return self._next_line() == "ready"
+
+    def run(self, job_id: str, restore: Path | None) -> str | None:
+        """Hand the job over under ``job_id``; gives what the client said when it failed."""
+        order = {"job_id": job_id, "restore": f"file://{restore}" if restore else None}
+        assert self._process.stdin
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps(order) + "\n")
+            self._process.stdin.flush()
+        try:
+            code = self._process.wait(DEADLINE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.close()
+            return f"the submission took more than {DEADLINE_SECONDS} s"
+        self._errors.seek(0)
+        said = self._errors.read()
+        self.close()
+        return said or f"the client ended with {code}" if code else None
+
+    def close(self) -> None:
+        """End the process, if it has not ended."""
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._errors):
+            assert stream
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()
+
+    def _next_line(self) -> str | None:
+        try:
+            return self._said.get(timeout=DEADLINE_SECONDS)
+        except Empty:
+            return None
+
+    def _listen(self) -> None:
+        assert self._process.stdout
+        with self._process.stdout as said:
+            for line in said:
+                self._said.put(line.strip())
+        self._said.put("")
