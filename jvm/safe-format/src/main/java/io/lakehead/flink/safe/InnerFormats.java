@@ -15,7 +15,7 @@ import org.apache.flink.table.factories.FactoryUtil;
 final class InnerFormats {
 
   private static final String JSON_PARSER = "decode.json-parser.enabled";
-  private static final Set<String> HARMLESS = Set.of("csv", "raw", "protobuf");
+  private static final Set<String> HARMLESS = Set.of("csv", "raw", "protobuf", "strict-avro");
 
   private InnerFormats() {}
 

@@ -1,0 +1,16 @@
+package io.lakehead.flink.avro;
+
+import java.io.IOException;
+
+/**
+ * The schema registry gives no answer, or none that says anything about the record: the task must
+ * fail and read the record again.
+ */
+public final class RegistryUnavailableException extends IOException {
+
+  private static final long serialVersionUID = 1L;
+
+  RegistryUnavailableException(String message, Throwable cause) {
+    super(message, cause);
+  }
+}
