@@ -14,7 +14,7 @@ from lakehead.errors import UserError
 INSTALL_ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_PORT_BASE = 19092
 _MAXIMUM = 10**9
-# The seven ports must fit; Flink refuses checkpoints closer than 10 ms.
+# The eight ports must fit; Flink refuses checkpoints closer than 10 ms.
 _RANGES = {"port_base": (1024, 65_000), "checkpoint_seconds": (0.01, _MAXIMUM)}
 _PORT_NAMES = (
     "kafka",
@@ -24,7 +24,10 @@ _PORT_NAMES = (
     "jobmanager_blob",
     "taskmanager_rpc",
     "taskmanager_data",
+    "registry",
 )
+# Parts of a stack that run only where the home wants them.
+EXTRAS = ("registry",)
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Tuning:
     """What a person may set once for a home; kept in ``settings.json``.
 
     Memory sizes are those of the whole process, but for ``kafka_heap_mb`` (the JVM heap).
+    ``extras`` are those of ``EXTRAS`` that the home wants.
     """
 
     port_base: int = DEFAULT_PORT_BASE
@@ -58,6 +62,7 @@ class Tuning:
     jobmanager_mb: int = 1024
     taskmanager_mb: int = 2048
     spark_driver_mb: int = 2048
+    extras: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,11 @@ class Settings:
         return f"http://127.0.0.1:{self.ports.flink_rest}"
 
     @property
+    def registry_url(self) -> str:
+        """Where the schema registry answers in Confluent's interface, if the home wants one."""
+        return f"http://127.0.0.1:{self.ports.registry}/apis/ccompat/v7"
+
+    @property
     def catalog_db(self) -> Path:
         return self.home / "lake" / "catalog.db"
 
@@ -100,6 +110,10 @@ class Settings:
     @property
     def kafka(self) -> Path:
         return self.home / "kafka"
+
+    @property
+    def registry(self) -> Path:
+        return self.home / "registry"
 
     @property
     def flink(self) -> Path:
@@ -187,6 +201,9 @@ def _read_tuning(path: Path) -> Tuning:
                 f"{path} has the unknown setting {key!r}; known are {', '.join(known)}",
                 f"remove that line from {path}",
             )
+        if key == "extras":
+            values[key] = _read_extras(path, value)
+            continue
         if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
             raise UserError(f"{path}: {key} is {value!r}, expected a number above 0")
         if known[key] is int and not isinstance(value, int):
@@ -195,3 +212,9 @@ def _read_tuning(path: Path) -> Tuning:
         if not low <= value <= high:
             raise UserError(f"{path}: {key} is {value!r}, expected {low} to {high}")
     return Tuning(**values)
+
+
+def _read_extras(path: Path, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or any(name not in EXTRAS for name in value):
+        raise UserError(f"{path}: extras is {value!r}, expected a list of {', '.join(EXTRAS)}")
+    return tuple(dict.fromkeys(value))

@@ -17,7 +17,8 @@ _PANEL = "Stack"
 def register(app: typer.Typer) -> None:
     app.command(
         rich_help_panel=_PANEL,
-        epilog="lakehead up   ·   lakehead up --home /tmp/two --port-base 20092",
+        epilog="lakehead up   ·   lakehead up --with registry   ·   "
+        "lakehead up --home /tmp/two --port-base 20092",
     )(up)
     app.command(rich_help_panel=_PANEL)(down)
     app.command(rich_help_panel=_PANEL, epilog="lakehead status --json | jq .jobs")(status)
@@ -30,8 +31,15 @@ def up(
     port_base: Annotated[
         int | None,
         typer.Option(
-            help="First of the seven ports that the stack listens on.", min=1024, max=65000
+            help="First of the eight ports that the stack listens on.", min=1024, max=65000
         ),
+    ] = None,
+    with_: Annotated[
+        list[str] | None,
+        typer.Option("--with", help="Run this too, from now on: registry, for Avro."),
+    ] = None,
+    without: Annotated[
+        list[str] | None, typer.Option("--without", help="Run it no more; its data stay.")
     ] = None,
     json_: Json = False,
 ) -> None:
@@ -40,16 +48,27 @@ def up(
     from lakehead.stack import lifecycle
 
     settings = _with_port_base(load_settings(home), port_base)
+    settings = _with_extras(settings, with_ or [], without or [])
     with steps("starting the stack") as view:
         seconds = lifecycle.up(settings, view.say)
         submit.resume(settings)
         view.say("resuming jobs")
         resumed = submit.wait_for_desired(settings)
+    registry = settings.registry_url if "registry" in settings.tuning.extras else None
     if json_:
-        print_json({"home": str(settings.home), "seconds": round(seconds, 1), "jobs": resumed})
+        print_json(
+            {
+                "home": str(settings.home),
+                "seconds": round(seconds, 1),
+                "jobs": resumed,
+                "registry": registry,
+            }
+        )
         return
     out().print(f"The stack is up after {seconds:.1f} s, home {settings.home}.", soft_wrap=True)
     out().print(f"Kafka {settings.bootstrap}   Flink {settings.flink_url}")
+    if registry:
+        out().print(f"Schema registry {registry}", soft_wrap=True)
     if not resumed:
         out().print("Next:  lakehead submit orders")
 
@@ -181,3 +200,21 @@ def _with_port_base(settings: Settings, port_base: int | None) -> Settings:
             "lakehead down",
         )
     return replace(settings, tuning=replace(settings.tuning, port_base=port_base))
+
+
+def _with_extras(settings: Settings, wanted: list[str], unwanted: list[str]) -> Settings:
+    """The settings with other extras; ``up`` records them once it can start them."""
+    from dataclasses import replace
+
+    from lakehead.settings import EXTRAS
+
+    for name in (*wanted, *unwanted):
+        if name not in EXTRAS:
+            raise UserError(
+                f"there is no part {name!r} to run with or without; known: {', '.join(EXTRAS)}",
+                "lakehead up --help",
+            )
+    if both := set(wanted) & set(unwanted):
+        raise UserError(f"both --with and --without {', '.join(sorted(both))}")
+    extras = [n for n in (*settings.tuning.extras, *wanted) if n not in unwanted]
+    return replace(settings, tuning=replace(settings.tuning, extras=tuple(dict.fromkeys(extras))))

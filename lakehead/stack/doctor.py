@@ -13,7 +13,7 @@ import psutil
 
 from lakehead.errors import LakeheadError
 from lakehead.settings import INSTALL_ROOT, Settings
-from lakehead.stack import flink, jars, preflight
+from lakehead.stack import flink, health, jars, preflight, registry
 from lakehead.stack.java import REQUIRED_MAJOR, java_home, java_major
 from lakehead.stack.supervisor import Supervisor, leftover_processes
 
@@ -52,6 +52,7 @@ def examine(settings: Settings) -> list[Finding]:
         _jars,
         _class_paths,
         _processes,
+        _registry,
         _ports,
         _memory,
         _disk,
@@ -140,6 +141,20 @@ def _processes(settings: Settings) -> Finding:
     if (settings.run / "supervisord.pid").exists():
         return Finding("Stack", "warning", "a stale pid file; up will replace it", "lakehead up")
     return Finding("Stack", "ok", "down")
+
+
+def _registry(settings: Settings) -> Finding:
+    if registry.NAME not in settings.tuning.extras:
+        return Finding("Schema registry", "ok", "not wanted")
+    if not registry.installed():
+        return Finding("Schema registry", "warning", "not fetched yet; up does it", "lakehead up")
+    supervisor = Supervisor(settings)
+    if supervisor.pid is None:
+        return Finding("Schema registry", "ok", "fetched, down")
+    if health.readiness(settings, supervisor)[registry.NAME]:
+        return Finding("Schema registry", "ok", f"answers at {settings.registry_url}")
+    detail = f"does not answer at {settings.registry_url}"
+    return Finding("Schema registry", "problem", detail, "lakehead logs registry")
 
 
 def _ports(settings: Settings) -> Finding:

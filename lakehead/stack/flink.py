@@ -114,7 +114,13 @@ def jobmanager_command(settings: Settings, java: Path) -> list[str]:
 def taskmanager_command(settings: Settings, java: Path) -> list[str]:
     heap = taskmanager_heap_mb(settings.tuning)
     direct = _OFF_HEAP_MB + _NETWORK_MB
-    options = [f"-Xmx{heap}m", f"-Xms{heap // 4}m", f"-XX:MaxDirectMemorySize={direct}m"]
+    options = [
+        f"-Xmx{heap}m",
+        f"-Xms{heap // 4}m",
+        f"-XX:MaxDirectMemorySize={direct}m",
+        # Else an exception that is thrown often loses its message, and dead records their cause.
+        "-XX:-OmitStackTraceInFastThrow",
+    ]
     return _command(
         settings, java, options, "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
     )

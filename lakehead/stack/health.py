@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import psutil
 
 from lakehead.settings import Settings
+from lakehead.stack import registry
 from lakehead.stack.supervisor import ProgramState, Supervisor
 
 _TIMEOUT_SECONDS = 2
@@ -30,6 +31,9 @@ def readiness(settings: Settings, supervisor: Supervisor) -> dict[str, bool]:
     """Whether each part answers as it should."""
     alive = {s.name: s.state in ("RUNNING", "STARTING") for s in supervisor.states()}
     overview = _flink_overview(settings)
+    extras = {}
+    if registry.NAME in settings.tuning.extras:
+        extras[registry.NAME] = alive.get(registry.NAME, False) and _registry_answers(settings)
     return {
         "kafka": alive.get("kafka", False) and _accepts(settings.ports.kafka),
         "jobmanager": alive.get("jobmanager", False) and overview is not None,
@@ -38,6 +42,7 @@ def readiness(settings: Settings, supervisor: Supervisor) -> dict[str, bool]:
         and int(overview["taskmanagers"]) > 0,
         "controller": alive.get("controller", False)
         and (settings.run / "controller.ready").exists(),
+        **extras,
     }
 
 
@@ -49,6 +54,7 @@ def parts(settings: Settings) -> list[PartHealth]:
         "kafka": settings.bootstrap,
         "jobmanager": settings.flink_url,
         "taskmanager": f"127.0.0.1:{settings.ports.taskmanager_rpc}",
+        registry.NAME: settings.registry_url,
     }
     return [
         PartHealth(
@@ -81,6 +87,16 @@ def _flink_overview(settings: Settings) -> dict[str, int] | None:
             return result
     except (OSError, ValueError):
         return None
+
+
+def _registry_answers(settings: Settings) -> bool:
+    """It lists its subjects, for which it must read its database."""
+    try:
+        url = f"{settings.registry_url}/subjects"
+        with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as answer:
+            return isinstance(json.load(answer), list)
+    except (OSError, ValueError):
+        return False
 
 
 def _accepts(port: int) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lakehead.errors import SystemFailure, UserError
 from lakehead.settings import INSTALL_ROOT, Settings
-from lakehead.stack import flink, health, kafka, preflight
+from lakehead.stack import flink, health, kafka, preflight, registry
 from lakehead.stack.java import java_home
 from lakehead.stack.supervisor import (
     Program,
@@ -25,8 +25,11 @@ Say = Callable[[str], None]
 def up(settings: Settings, say: Say = lambda _: None) -> float:
     """Start what is not running and wait until all of it answers; gives the seconds taken.
 
+    What the home wants is what ``settings`` say, and is recorded in the home.
+
     Raises:
-        UserError: a port is taken, Java or the jars are missing, the disk is full.
+        UserError: a port is taken, Java or the jars are missing, the disk is full, the schema
+            registry cannot be fetched.
         SystemFailure: a part did not become ready; names its log.
     """
     began = time.monotonic()
@@ -37,8 +40,8 @@ def up(settings: Settings, say: Say = lambda _: None) -> float:
         if supervisor.pid is None:
             _start(settings, supervisor, say)
         else:
-            supervisor.start(programs(settings, java_home()))
-        say("waiting for Kafka and Flink")
+            _change(settings, supervisor, say)
+        say("waiting until all parts answer")
         wait_ready(settings, supervisor)
     return time.monotonic() - began
 
@@ -55,8 +58,12 @@ def programs(settings: Settings, java: Path) -> list[Program]:
     """What is supervised, and how each is started."""
     flink_environment = flink.environment(settings, java)
     controller = [sys.executable, "-m", "lakehead.jobs.controller", str(settings.home)]
+    extras = []
+    if registry.NAME in settings.tuning.extras:
+        extras = [Program(registry.NAME, registry.command(settings, java), {})]
     return [
         Program("kafka", kafka.command(settings, java), {}, stop_seconds=30),
+        *extras,
         Program("jobmanager", flink.jobmanager_command(settings, java), flink_environment),
         Program("taskmanager", flink.taskmanager_command(settings, java), flink_environment),
         Program("controller", controller, flink_environment | {"PYTHONPATH": str(INSTALL_ROOT)}),
@@ -106,9 +113,25 @@ def _start(settings: Settings, supervisor: Supervisor, say: Say) -> None:
     # A supervisor that was killed leaves its children behind, on our ports.
     end_processes(leftover_processes(settings.home))
     preflight.check_ports(settings)
+    _prepare_extras(settings, say)
     settings.save()
     (settings.run / "controller.ready").unlink(missing_ok=True)
     say("preparing Kafka and Flink")
     kafka.prepare(settings, java)
     flink.prepare(settings)
     supervisor.start(programs(settings, java))
+
+
+def _change(settings: Settings, supervisor: Supervisor, say: Say) -> None:
+    """What a running stack lacks, or has too much."""
+    running = {state.name for state in supervisor.states()}
+    if registry.NAME in settings.tuning.extras and registry.NAME not in running:
+        preflight.check_port(settings, registry.NAME)
+    _prepare_extras(settings, say)
+    settings.save()
+    supervisor.start(programs(settings, java_home()))
+
+
+def _prepare_extras(settings: Settings, say: Say) -> None:
+    if registry.NAME in settings.tuning.extras:
+        registry.prepare(settings, say)

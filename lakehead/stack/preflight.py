@@ -62,6 +62,16 @@ def check_ports(settings: Settings) -> None:
         )
 
 
+def check_port(settings: Settings, name: str) -> None:
+    """Raises UserError when the port of a part that joins a running stack is taken."""
+    port = settings.ports.all()[name]
+    if not is_free(port):
+        raise UserError(
+            f"the port {port} on 127.0.0.1, for the {name}, is taken",
+            f"stop what listens there (ss -ltnp | grep {port})",
+        )
+
+
 def is_free(port: int) -> bool:
     """Whether a listener could bind ``port`` on loopback now."""
     with socket.socket() as probe:

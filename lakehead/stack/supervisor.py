@@ -64,12 +64,16 @@ class Supervisor:
         return pid if str(self._config) in command else None
 
     def start(self, programs: list[Program]) -> None:
-        """Start supervisord and all programs; does nothing but start what stands still if it runs.
+        """Start supervisord and all programs.
+
+        If it runs, programs that it has too much are ended, those that it lacks are added, and
+        those that stand still are started; a command that has changed waits for the next start.
 
         Raises:
             SystemFailure: supervisord does not start; names its log.
         """
         if self.pid is not None:
+            self._follow(programs)
             self._start_stopped()
             return
         self._run.mkdir(parents=True, exist_ok=True)
@@ -113,6 +117,20 @@ class Supervisor:
         end_processes(leftover_processes(self._home))
         (self._run / "supervisord.pid").unlink(missing_ok=True)
         self._socket().unlink(missing_ok=True)
+
+    def _follow(self, programs: list[Program]) -> None:
+        known = {state.name for state in self.states()}
+        wanted = {program.name for program in programs}
+        if not known or known == wanted:
+            return
+        write_whole(self._config, self._configuration(programs))
+        rpc = self._rpc()
+        rpc.supervisor.reloadConfig()
+        for name in known - wanted:
+            rpc.supervisor.stopProcessGroup(name)
+            rpc.supervisor.removeProcessGroup(name)
+        for name in wanted - known:
+            rpc.supervisor.addProcessGroup(name)
 
     def _start_stopped(self) -> None:
         rpc = self._rpc()

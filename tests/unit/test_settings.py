@@ -29,7 +29,9 @@ def test_home_is_the_option_then_the_variable_then_the_project(
 
 
 def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
-    settings = Settings(tmp_path, tmp_path, Tuning(port_base=20_000, checkpoint_seconds=0.5))
+    settings = Settings(
+        tmp_path, tmp_path, Tuning(port_base=20_000, checkpoint_seconds=0.5, extras=("registry",))
+    )
     settings.save()
     assert load_settings(tmp_path).tuning == settings.tuning
 
@@ -52,6 +54,9 @@ def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
         ('{"checkpoint_seconds": 0.001}', "checkpoint_seconds is 0.001, expected 0.01 to"),
         ('{"port_base": 80}', "port_base is 80, expected 1024 to 65000"),
         ('{"port_base": 65530}', "port_base is 65530"),
+        ('{"extras": "registry"}', "extras is 'registry', expected a list of registry"),
+        ('{"extras": ["spark"]}', r"extras is \['spark'\], expected a list of registry"),
+        ('{"extras": [1]}', "expected a list of registry"),
     ],
 )
 def test_bad_settings_are_named(tmp_path: Path, text: str, says: str) -> None:
@@ -124,6 +129,7 @@ def test_everything_of_a_stack_lies_in_its_home(tmp_path: Path) -> None:
         settings.logs,
         settings.run,
         settings.kafka,
+        settings.registry,
         settings.checkpoints,
         settings.savepoints,
         settings.job_records,
@@ -137,10 +143,11 @@ def test_addresses_are_on_loopback_and_follow_the_port_base(tmp_path: Path) -> N
     settings = Settings(tmp_path, tmp_path, Tuning(port_base=30_000))
     assert settings.bootstrap == "127.0.0.1:30000"
     assert settings.flink_url == "http://127.0.0.1:30002"
+    assert settings.registry_url == "http://127.0.0.1:30007/apis/ccompat/v7"
 
 
-def test_two_port_bases_seven_apart_share_no_port() -> None:
-    one, two = (set(Ports(base).all().values()) for base in (20_000, 20_007))
+def test_two_port_bases_eight_apart_share_no_port() -> None:
+    one, two = (set(Ports(base).all().values()) for base in (20_000, 20_008))
     assert not one & two
 
 
