@@ -134,7 +134,8 @@ def show_jobs(settings: Settings, jobs: list) -> None:  # type: ignore[type-arg]
     )
     for job in jobs:
         if job.cause:
-            out().print(f"{job.name}: {job.cause}", markup=False, soft_wrap=True)
+            said = f"{job.name} ({job.state}): {job.cause}"
+            out().print(said, markup=False, soft_wrap=True)
 
 
 def doctor(home: Home = None, json_: Json = False) -> None:

@@ -12,6 +12,8 @@ from lakehead.errors import NotRunning, SystemFailure
 
 _CAUSED_BY = re.compile(r"^Caused by: (.*)", re.MULTILINE)
 _EXCEPTION = re.compile(r"^(?:: )?([\w.$]+(?:Exception|Error): .*)", re.MULTILINE)
+# Our own failures say enough without the name of their class.
+_OWN_CLASS = re.compile(r"^io\.lakehead\.[\w.$]+: ")
 ACTIVE = (
     "INITIALIZING",
     "CREATED",
@@ -50,6 +52,20 @@ class FlinkRest:
     def checkpoint_counts(self, job_id: str) -> dict[str, Any]:
         """Flink's statistics of the job's checkpoints; empty when it has none."""
         return self._get(f"/jobs/{job_id}/checkpoints", missing_ok=True) or {}
+
+    def trouble(self, job_id: str) -> str | None:
+        """The root cause of the last failure if no checkpoint was begun and completed since.
+
+        A job that fails again and again is RUNNING now and then; that does not mean it works.
+        """
+        answer = self._get(f"/jobs/{job_id}/exceptions", missing_ok=True) or {}
+        entries = answer.get("exceptionHistory", {}).get("entries", [])
+        if not entries:
+            return None
+        completed = self.checkpoint_counts(job_id).get("latest", {}).get("completed") or {}
+        if completed.get("trigger_timestamp", 0) > entries[0]["timestamp"]:
+            return None
+        return root_cause(entries[0]["stacktrace"])
 
     def vertices(self, job_id: str) -> list[dict[str, Any]]:
         """The job's vertices, source first."""
@@ -110,4 +126,5 @@ def root_cause(stack_trace: str) -> str:
     """The message of the innermost exception of a Java stack trace, or of a Python one."""
     causes = _CAUSED_BY.findall(stack_trace) or _EXCEPTION.findall(stack_trace)
     lines = [line for line in stack_trace.splitlines() if line.strip()]
-    return str(causes[-1] if causes else lines[-1] if lines else "no cause given")[:500]
+    cause = str(causes[-1] if causes else lines[-1] if lines else "no cause given")
+    return _OWN_CLASS.sub("", cause)[:500]

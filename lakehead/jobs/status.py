@@ -18,6 +18,9 @@ from lakehead.streams.topics import committed, offsets
 class JobStatus:
     """``lag`` counts records that the job has not landed yet; times are ISO-8601, UTC.
 
+    ``cause`` is why the job failed, or why it is restarting: it is so until it has completed a
+    checkpoint since its last failure.
+
     What cannot be known now, since a part is down, is None.
     """
 
@@ -52,33 +55,41 @@ def _status(settings: Settings, name: str) -> JobStatus:
     return JobStatus(
         name=name,
         desired="running" if desired.run else "stopped",
-        state="down" if stale else observed.state,
-        cause=observed.cause,
+        state="down" if stale else "restarting" if live and live.trouble else observed.state,
+        cause=live.trouble if live and live.trouble else observed.cause,
         models=list(desired.spec.models),
         attempts=len(observed.attempts),
         job_id=job_id,
         restored_from=attempt.restored_from if attempt else None,
-        checkpoints=live[0] if live else None,
-        watermark=live[1] if live else None,
+        checkpoints=live.checkpoints if live else None,
+        watermark=live.watermark if live else None,
         lag=_lag(settings, name),
         last_commit=_last_commit(settings, name),
     )
 
 
-def _flink(
-    settings: Settings, observed: Observed, job_id: str | None
-) -> tuple[int | None, str | None] | None:
-    """Completed checkpoints and watermark; None when Flink does not answer."""
+@dataclass(frozen=True)
+class _Live:
+    """What Flink says now: completed checkpoints, watermark, why the job restarts if it does."""
+
+    checkpoints: int | None
+    watermark: str | None
+    trouble: str | None
+
+
+def _flink(settings: Settings, observed: Observed, job_id: str | None) -> _Live | None:
+    """None when Flink does not answer, or the job is not there to be asked about."""
     if job_id is None or observed.state in ("stopped", "failed"):
         return None
     try:
         with FlinkRest(settings.flink_url, timeout_seconds=3) as flink:
             counts = flink.checkpoint_counts(job_id).get("counts", {})
             low = flink.watermark_ms(job_id)
+            trouble = flink.trouble(job_id)
     except LakeheadError:
         return None
     watermark = datetime.fromtimestamp(low / 1000, UTC).isoformat() if low else None
-    return counts.get("completed"), watermark
+    return _Live(counts.get("completed"), watermark, trouble)
 
 
 def _lag(settings: Settings, stream: str) -> int | None:

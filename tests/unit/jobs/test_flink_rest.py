@@ -68,6 +68,42 @@ def test_a_cause_is_the_root_of_the_last_failure() -> None:
     assert client.cause(JOB) == "c.D: new"
 
 
+def test_our_own_failures_go_without_the_name_of_their_class() -> None:
+    trace = "a.B: x\nCaused by: io.lakehead.flink.avro.Gone: no registry\n\tat a.B\n"
+    trace += "\tSuppressed: java.net.ConnectException: refused"
+    history = said({"exceptionHistory": {"entries": [{"stacktrace": trace}]}})
+    client, _ = flink({f"/jobs/{JOB}/exceptions": history})
+    assert client.cause(JOB) == "no registry"
+
+
+@pytest.mark.parametrize(
+    ("latest", "trouble"),
+    [
+        ({}, "c.D: new"),
+        ({"completed": None}, "c.D: new"),
+        ({"completed": {"trigger_timestamp": 1000}}, "c.D: new"),
+        ({"completed": {"trigger_timestamp": 1001}}, None),
+    ],
+)
+def test_a_job_is_in_trouble_until_a_checkpoint_since_its_failure(
+    latest: Any, trouble: str | None
+) -> None:
+    entries = [{"stacktrace": "Caused by: c.D: new", "timestamp": 1000}]
+    client, _ = flink(
+        {
+            f"/jobs/{JOB}/exceptions": said({"exceptionHistory": {"entries": entries}}),
+            f"/jobs/{JOB}/checkpoints": said({"latest": latest}),
+        }
+    )
+    assert client.trouble(JOB) == trouble
+
+
+def test_a_job_that_never_failed_is_in_no_trouble() -> None:
+    client, _ = flink({f"/jobs/{JOB}/exceptions": said({"exceptionHistory": {"entries": []}})})
+    assert client.trouble(JOB) is None
+    assert flink({})[0].trouble(JOB) is None
+
+
 def test_a_job_without_exceptions_has_no_cause() -> None:
     client, _ = flink({})
     assert client.cause(JOB) == "no cause given"

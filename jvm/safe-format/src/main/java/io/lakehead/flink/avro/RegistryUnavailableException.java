@@ -10,7 +10,9 @@ public final class RegistryUnavailableException extends IOException {
 
   private static final long serialVersionUID = 1L;
 
-  RegistryUnavailableException(String message, Throwable cause) {
-    super(message, cause);
+  /** The message says it all; what it came from is kept as suppressed, not as the root cause. */
+  RegistryUnavailableException(String message, Throwable from) {
+    super(message);
+    addSuppressed(from);
   }
 }
