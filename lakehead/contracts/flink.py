@@ -7,7 +7,8 @@ record or a clock from the future never moves the watermark.
 
 from lakehead.contracts.encoding import format_options
 from lakehead.contracts.model import KAFKA_COLUMNS, Contract
-from lakehead.contracts.rules import identifier, interval, literal, row_rules, table_identifier
+from lakehead.contracts.rules import row_rules
+from lakehead.contracts.sql import identifier, interval, literal, table_identifier
 
 _METADATA = """\
   `decode_error` STRING METADATA FROM 'value.error' VIRTUAL,

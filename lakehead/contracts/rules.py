@@ -5,13 +5,12 @@ when it is FALSE: ``<rule>: is <value>, expected <what>``. The SQL is Flink's.
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
-from lakehead.contracts.durations import MAXIMUM_DAYS
 from lakehead.contracts.expression import Backticks, column_path, parse_condition, render
 from lakehead.contracts.model import Bound, Contract, Field, RowRule, walk_fields
+from lakehead.contracts.sql import identifier, interval, literal
 from lakehead.contracts.types import FieldType
-from lakehead.errors import UserError
 
 _SHOWN_CHARACTERS = 200
 
@@ -23,35 +22,6 @@ class Rule:
     name: str
     holds: str
     cause: str
-
-
-def identifier(name: str) -> str:
-    """``name`` quoted for Flink and Spark."""
-    return "`" + name.replace("`", "``") + "`"
-
-
-def table_identifier(name: str) -> str:
-    """``landing.orders`` with each part quoted."""
-    return ".".join(identifier(part) for part in name.split("."))
-
-
-def literal(text: str) -> str:
-    """``text`` as a SQL string."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def interval(length: timedelta) -> str:
-    """``length``, to the millisecond, as a SQL interval.
-
-    Raises:
-        UserError: more than 999 days, which Flink's intervals do not hold.
-    """
-    if length.days > MAXIMUM_DAYS:
-        raise UserError(f"{length.days} days is too long, expected at most {MAXIMUM_DAYS} days")
-    hours, rest = divmod(length.seconds, 3600)
-    minutes, seconds = divmod(rest, 60)
-    clock = f"{hours:02}:{minutes:02}:{seconds:02}.{length.microseconds // 1000:03}"
-    return f"INTERVAL '{length.days} {clock}' DAY(3) TO SECOND(3)"
 
 
 def row_rules(contract: Contract) -> list[Rule]:
@@ -126,7 +96,7 @@ def _text(column: str) -> str:
 def _bound(bound: Bound) -> str:
     if isinstance(bound, datetime):
         if bound.tzinfo is None:
-            return f"TIMESTAMP '{bound:%Y-%m-%d %H:%M:%S.%f}'"
+            return f"TIMESTAMP '{bound.isoformat(' ', 'microseconds')}'"
         return f"TO_TIMESTAMP_LTZ({round(bound.timestamp() * 1000)}, 3)"
     if isinstance(bound, date):
         return f"DATE '{bound.isoformat()}'"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lakehead.contracts import flink as contract_flink
 from lakehead.contracts.model import Contract
-from lakehead.contracts.rules import literal
+from lakehead.contracts.sql import literal
 from lakehead.lake.catalog import CATALOG, jdbc_properties
 from lakehead.models import flink as model_flink
 from lakehead.models.model import Model

@@ -63,9 +63,9 @@ class Snapshot:
 class TableState:
     """A table as of one snapshot; ``snapshot`` is None as long as nothing was committed.
 
-    ``snapshots`` are all that are retained, oldest first. ``evolved``: the table has had more
-    than one schema, so its files may carry older names and types. ``refs`` is branch or tag ->
-    snapshot id.
+    ``snapshots`` are all that are retained, oldest first. ``steady_inside``: in every schema that
+    the table has had, a name within a nested type stands for the same field. ``refs`` is branch or
+    tag -> snapshot id.
     """
 
     name: str
@@ -74,7 +74,7 @@ class TableState:
     snapshot: Snapshot | None
     fields: tuple[Field, ...]
     snapshots: tuple[Snapshot, ...]
-    evolved: bool
+    steady_inside: bool
     refs: Mapping[str, int]
 
     @property
@@ -223,9 +223,43 @@ def _state(name: str, location: str, snapshot_id: int | None) -> TableState:
         snapshot=snapshot,
         fields=tuple(_field(f) for f in schema["fields"]),
         snapshots=snapshots,
-        evolved=len(schemas) > 1,
+        steady_inside=_steady_inside(listed),
         refs={k: v["snapshot-id"] for k, v in (metadata.get("refs") or {}).items()},
     )
+
+
+def _steady_inside(schemas: list[dict[str, Any]]) -> bool:
+    """Whether names within nested types mean the same field ids in all schemas.
+
+    Two versions of one struct that share no name count as not: by name nothing would be found.
+    """
+    members: dict[int, list[dict[str, int]]] = {}
+    for schema in schemas:
+        for field in schema["fields"]:
+            _note_members(field["id"], field["type"], members)
+    for versions in members.values():
+        ids = {name: number for version in versions for name, number in version.items()}
+        if len(set(ids.values())) < len(ids):
+            return False
+        for version in versions:
+            if any(ids[name] != number for name, number in version.items()):
+                return False
+            if any(not version.keys() & other.keys() for other in versions):
+                return False
+    return True
+
+
+def _note_members(owner: int, kind: Any, members: dict[int, list[dict[str, int]]]) -> None:
+    """For each struct, by the id of the field whose type it is: name -> id of its members."""
+    if isinstance(kind, str):
+        return
+    for part in ("element", "key", "value"):
+        if part in kind:
+            _note_members(kind[f"{part}-id"], kind[part], members)
+    if kind["type"] == "struct":
+        members.setdefault(owner, []).append({f["name"]: f["id"] for f in kind["fields"]})
+        for field in kind["fields"]:
+            _note_members(field["id"], field["type"], members)
 
 
 def _read_metadata(location: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ the source's; leaving them out here makes the stream's answer a function of what
 from datetime import timedelta
 
 from lakehead.contracts.expression import Backticks
-from lakehead.contracts.rules import identifier, interval, table_identifier
+from lakehead.contracts.sql import identifier, interval, table_identifier
 from lakehead.models.dialect import body, quoted, read_columns
 from lakehead.models.model import Model
 

@@ -1,6 +1,6 @@
 """A model as Spark SQL: the batch answer, and the statement that puts it in the stream's place."""
 
-from lakehead.contracts.rules import identifier, table_identifier
+from lakehead.contracts.sql import identifier, table_identifier
 from lakehead.models import dialect
 from lakehead.models.model import SETTLED, WINDOW_COLUMNS, Model
 

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from lakehead.contracts.rules import literal
+from lakehead.contracts.sql import literal
 from lakehead.errors import UserError
 from lakehead.lake.plan import Plan, plan_files
 from lakehead.lake.snapshots import (

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from lakehead.contracts.rules import literal
+from lakehead.contracts.sql import literal
 from lakehead.errors import UserError
 from lakehead.query.failures import HINT, translated
 

@@ -1,14 +1,14 @@
 """A table of the lake as a DuckDB view over the Parquet files of its snapshot.
 
 Columns are found by Iceberg field id, not by name, so that files written before a rename or an
-added column still answer (DuckDB: ``read_parquet``'s parameter ``schema``). A nested type's inner
-names have no ids there, so a table where they may differ from those in the files is read by
-pyiceberg instead, as is a snapshot with delete files.
+added column still answer (DuckDB: ``read_parquet``'s parameter ``schema``). What is within a nested
+type is found by name there, so a table where one name has stood for two fields is read by pyiceberg
+instead, as is a snapshot with delete files.
 """
 
 from typing import TYPE_CHECKING
 
-from lakehead.contracts.rules import literal
+from lakehead.contracts.sql import literal
 from lakehead.lake.plan import Plan
 from lakehead.lake.snapshots import Field, TableState
 from lakehead.query.types import duckdb_type, has_escaped_name, quoted
@@ -45,7 +45,7 @@ def make_view(
 def _found_by_id(state: TableState) -> bool:
     """Whether ids, and the names inside nested types, find every column in every file."""
     nested = [f.type for f in state.fields if f.nested]
-    return not nested or not (state.evolved or any(map(has_escaped_name, nested)))
+    return not nested or (state.steady_inside and not any(map(has_escaped_name, nested)))
 
 
 def scanned(state: TableState, with_file: bool = False) -> "pa.Table":
@@ -57,7 +57,10 @@ def scanned(state: TableState, with_file: bool = False) -> "pa.Table":
     from lakehead.lake.snapshots import local_path
 
     table = StaticTable.from_metadata(state.metadata_location)
-    scan = table.scan(snapshot_id=state.snapshot_id)
+    current = table.current_snapshot()
+    travels = current is None or current.snapshot_id != state.snapshot_id
+    # A scan of a named snapshot has the columns of then, even of the newest.
+    scan = table.scan(snapshot_id=state.snapshot_id if travels else None)
     if not with_file:
         return scan.to_arrow()
     parts = []

@@ -18,7 +18,8 @@ from sqlglot import exp
 from lakehead.contracts.expression import Backticks
 from lakehead.contracts.flink import dead_insert, landing_insert, source_table
 from lakehead.contracts.model import Contract, Field
-from lakehead.contracts.rules import identifier, interval, literal, row_rules
+from lakehead.contracts.rules import row_rules
+from lakehead.contracts.sql import identifier, interval, literal
 from lakehead.contracts.types import FieldType
 from lakehead.errors import UserError
 
