@@ -1,5 +1,6 @@
 package io.lakehead.flink.safe;
 
+import io.lakehead.flink.json.RefusedRecordException;
 import java.io.EOFException;
 import java.util.ArrayList;
 import java.util.List;
@@ -36,6 +37,9 @@ final class CauseText {
   private CauseText() {}
 
   static String of(Throwable failure) {
+    if (failure instanceof RefusedRecordException) {
+      return failure.getMessage();
+    }
     List<String> messages = new ArrayList<>();
     Throwable link = failure;
     for (int depth = 0; link != null && depth < MAX_DEPTH; depth++, link = link.getCause()) {

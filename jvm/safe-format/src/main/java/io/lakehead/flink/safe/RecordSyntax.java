@@ -1,5 +1,6 @@
 package io.lakehead.flink.safe;
 
+import io.lakehead.flink.json.StrictJsonFormatFactory;
 import java.io.Serializable;
 import java.util.Map;
 import javax.annotation.Nullable;
@@ -16,6 +17,9 @@ interface RecordSyntax extends Serializable {
   String afterDecoding(byte[] record);
 
   static RecordSyntax of(String identifier, Map<String, String> options) {
+    if (identifier.equals(StrictJsonFormatFactory.IDENTIFIER)) {
+      return new Unchecked();
+    }
     if (InnerFormats.isJson(identifier)) {
       return new JsonText();
     }

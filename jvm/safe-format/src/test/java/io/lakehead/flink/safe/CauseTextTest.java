@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import org.apache.flink.table.api.DataTypes;
+import org.apache.flink.table.types.DataType;
 import org.junit.jupiter.api.Test;
 
 class CauseTextTest {
@@ -46,6 +48,27 @@ class CauseTextTest {
     String text = CauseText.of(new RuntimeException("x" + "\ud83d\ude00".repeat(100_000)));
     assertTrue(text.length() <= CauseText.MAX_CHARS && text.endsWith("..."));
     assertTrue(Character.isLowSurrogate(text.charAt(text.length() - 4)));
+  }
+
+  /** What is cleaned out of other messages may be part of a value here. */
+  @Test
+  void leavesStrictCausesAsTheyAre() throws Exception {
+    String value = "\"java.lang.X @1a2b3c4d [Source: UNKNOWN; a]  \\\\u202e..\"";
+    assertEquals(
+        "qty.type: is " + value + ", expected int",
+        Decoding.of("strict-json", Samples.ORDER).error("{\"qty\":" + value + "}"));
+  }
+
+  @Test
+  void strictCausesMayBeLonger() throws Exception {
+    String value = '"' + "x".repeat(90) + '"';
+    String failure = "t[0].type: is " + value + ", expected int";
+    DataType numbers = DataTypes.ARRAY(DataTypes.INT());
+    String record = "{\"t\":[" + value + ("," + value).repeat(9) + "]}";
+    String cause =
+        Decoding.of("strict-json", DataTypes.ROW(DataTypes.FIELD("t", numbers)).notNull())
+            .error(record);
+    assertEquals(10 * failure.length() + 9 * "; ".length(), cause.length());
   }
 
   @Test

@@ -18,6 +18,7 @@ import org.apache.flink.util.Collector;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What is the record's fault becomes a row; what is not fails the task. */
 class FailuresTest {
@@ -46,9 +47,10 @@ class FailuresTest {
     assertEquals("StackOverflowError", decoding(new StackOverflowError()).error("x"));
   }
 
-  @Test
-  void failureDownstreamIsNotTakenForTheRecords() throws Exception {
-    Decoding json = Decoding.of("json", Samples.ORDER, Samples.JSON_OPTIONS);
+  @ParameterizedTest
+  @ValueSource(strings = {"json", "strict-json"})
+  void failureDownstreamIsNotTakenForTheRecords(String inner) throws Exception {
+    Decoding json = Decoding.of(inner, Samples.ORDER, Samples.jsonOptions(inner));
     IllegalStateException downstream = new IllegalStateException("sink");
     Collector<RowData> sink =
         new ListCollector<>(new ArrayList<>()) {

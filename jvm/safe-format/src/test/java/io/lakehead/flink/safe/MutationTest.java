@@ -25,6 +25,7 @@ class MutationTest {
     return Stream.of(
         Arguments.of("json", Samples.json(), Samples.JSON_OPTIONS),
         Arguments.of("json", Samples.json(), fastJson),
+        Arguments.of("strict-json", Samples.json(), new String[0]),
         Arguments.of("csv", Samples.csv(), new String[0]),
         Arguments.of("avro", Samples.avro(), new String[0]));
   }

@@ -10,6 +10,8 @@ import org.apache.flink.table.api.StatementSet;
 import org.apache.flink.table.api.TableEnvironment;
 import org.apache.flink.table.api.ValidationException;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** What the planner makes of a Kafka table in the safe format. No broker is asked. */
 class PlanTest {
@@ -24,10 +26,17 @@ class PlanTest {
         WATERMARK FOR `rowtime` AS `rowtime` - INTERVAL '5' SECOND
       """;
 
-  @Test
-  void oneScanServesThreeSinksAndMakesTheWatermark() {
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "json | 'value.safe.json.timestamp-format.standard' = 'ISO-8601'",
+        "strict-json | 'value.safe.strict-json.aliases' = 'number:id,count:qty'"
+      })
+  void oneScanServesThreeSinksAndMakesTheWatermark(String inner, String option) {
     TableEnvironment env = environment();
-    env.executeSql(orders("'value.safe.json.timestamp-format.standard' = 'ISO-8601'"));
+    env.executeSql(orders(inner, option));
     sink(env, "landing", "`id` STRING, `qty` INT, `kafka_offset` BIGINT");
     sink(env, "dead", "`error` STRING, `bytes` BYTES, `kafka_offset` BIGINT");
     sink(env, "marts", "`start` TIMESTAMP(3), `n` BIGINT");
@@ -58,26 +67,39 @@ class PlanTest {
   @Test
   void unknownInnerOptionIsRefused() {
     TableEnvironment env = environment();
-    env.executeSql(orders("'value.safe.json.timestamp-fromat' = 'SQL'"));
+    env.executeSql(orders("json", "'value.safe.json.timestamp-fromat' = 'SQL'"));
+    refused(env, "timestamp-fromat");
+  }
+
+  @Test
+  void aliasOfNoColumnIsRefused() {
+    TableEnvironment env = environment();
+    env.executeSql(orders("strict-json", "'value.safe.strict-json.aliases' = 'count:quantity'"));
+    refused(env, "names 'count' as an alias of column 'quantity', but there is no such column");
+  }
+
+  private static void refused(TableEnvironment env, String expected) {
     Throwable error =
         assertThrows(ValidationException.class, () -> env.explainSql("SELECT * FROM orders"));
     StringBuilder text = new StringBuilder();
     for (Throwable t = error; t != null; t = t.getCause()) {
       text.append(t.getMessage());
     }
-    assertTrue(text.toString().contains("timestamp-fromat"), text::toString);
+    assertTrue(text.toString().contains(expected), text::toString);
   }
 
   private static TableEnvironment environment() {
     return TableEnvironment.create(EnvironmentSettings.inStreamingMode());
   }
 
-  private static String orders(String option) {
+  private static String orders(String inner, String option) {
     return "CREATE TABLE orders ("
         + COLUMNS
         + ") WITH ('connector' = 'kafka', 'topic' = 'orders', 'scan.startup.mode' ="
         + " 'earliest-offset', 'properties.bootstrap.servers' = 'localhost:9', 'value.format' ="
-        + " 'safe', 'value.safe.format' = 'json', 'value.safe.max-record-bytes' = '64kb', "
+        + " 'safe', 'value.safe.format' = '"
+        + inner
+        + "', 'value.safe.max-record-bytes' = '64kb', "
         + option
         + ")";
   }

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.List;
 import org.apache.flink.table.data.GenericRowData;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -16,18 +17,15 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Records that no format should accept, and what is said of them. */
 class PoisonTest {
 
+  private static final String JSON = "json";
+  private static final String STRICT = "strict-json";
+
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',
       quoteCharacter = '`',
       value = {
         "{\"id\":\"o-1\",                | Unexpected end-of-input",
-        "{\"id\":\"o-1\"} x              | trailing content: the JSON text ends before byte 13 of"
-            + " 14",
-        "{\"qty\":1}{\"qty\":2}          | trailing content: the JSON text ends before byte 9 of"
-            + " 18",
-        "{\"id\":\"}\\\"{\"}]            | trailing content: the JSON text ends before byte 13 of"
-            + " 14",
         "{\"qty\":\"many\"}              | Fail to deserialize at field: qty: For input string:"
             + " \"many\"",
         "{\"qty\":99999999999}           | Fail to deserialize at field: qty: For input string",
@@ -36,6 +34,41 @@ class PoisonTest {
         "{\"at\":\"2026-01-02\"}         | Fail to deserialize at field: at: Text '2026-01-02'"
             + " could not",
         "{'id':1}                        | Unexpected character (''' (code 39))",
+      })
+  void json(String record, String cause) throws Exception {
+    refused(order(JSON), bytes(record), cause);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "{\"id\":\"o-1\",                | malformed JSON: Unexpected end-of-input",
+        "{\"qty\":\"many\"}              | qty.type: is \"many\", expected int",
+        "{\"qty\":99999999999}           | qty.type: is 99999999999, expected int",
+        "{\"qty\":{\"a\":1}}             | qty.type: is {\"a\":1}, expected int",
+        "{\"qty\":1.9,\"id\":2}          | qty.type: is 1.9, expected int; id.type: is 2,"
+            + " expected string",
+        "{\"at\":\"2026-01-02\"}         | at.type: is \"2026-01-02\", expected timestamp_ntz",
+        "{\"qty\":1,\"qty\":1}           | qty.repeated: is given more than once",
+        "{'id':1}                        | malformed JSON: Unexpected character (''' (code 39))",
+      })
+  void strictJson(String record, String cause) throws Exception {
+    refused(order(STRICT), bytes(record), cause);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "{\"id\":\"o-1\"} x              | trailing content: the JSON text ends before byte 13 of"
+            + " 14",
+        "{\"qty\":1}{\"qty\":2}          | trailing content: the JSON text ends before byte 9 of"
+            + " 18",
+        "{\"id\":\"}\\\"{\"}]            | trailing content: the JSON text ends before byte 13 of"
+            + " 14",
         "[{\"qty\":1}]                   | not a JSON object",
         "[{\"qty\":1},{\"qty\":2}]       | not a JSON object",
         "[{\"qty\":1},5]                 | not a JSON object",
@@ -44,8 +77,10 @@ class PoisonTest {
         "17                              | not a JSON object: byte 0 of the record is 0x31",
         "`   `                           | blank: the record is white space only",
       })
-  void json(String record, String cause) throws Exception {
-    refused(Decoding.of("json", Samples.ORDER, Samples.JSON_OPTIONS), bytes(record), cause);
+  void anyJson(String record, String cause) throws Exception {
+    for (String inner : List.of(JSON, STRICT)) {
+      refused(order(inner), bytes(record), cause);
+    }
   }
 
   @ParameterizedTest
@@ -92,7 +127,7 @@ class PoisonTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"json", "csv", "avro"})
+  @ValueSource(strings = {JSON, STRICT, "csv", "avro"})
   void anyFormat(String inner) throws Exception {
     Decoding decoding = Decoding.of(inner, Samples.ORDER, "max-record-bytes", "100");
     refused(decoding, null, "tombstone: the record has no value");
@@ -101,34 +136,42 @@ class PoisonTest {
         decoding, new byte[101], "too large: the record has 101 bytes, max-record-bytes is 100");
   }
 
-  @Test
-  void encodingsOtherThanUtf8() throws Exception {
-    Decoding json = Decoding.of("json", Samples.ORDER, Samples.JSON_OPTIONS);
+  @ParameterizedTest
+  @CsvSource({"json, Invalid UTF-8", "strict-json, not UTF-8: byte 7 of the record is 0xe9"})
+  void encodingsOtherThanUtf8(String inner, String cause) throws Exception {
+    Decoding json = order(inner);
     String wide = "not UTF-8: the record looks like UTF-16 or UTF-32";
     refused(json, Samples.JSON.getBytes(StandardCharsets.UTF_16), wide);
     refused(json, Samples.JSON.getBytes(StandardCharsets.UTF_16LE), wide);
     refused(json, Samples.JSON.getBytes(StandardCharsets.UTF_16BE), wide);
-    refused(json, "{\"id\":\"é\"}".getBytes(StandardCharsets.ISO_8859_1), "Invalid UTF-8");
+    refused(json, "{\"id\":\"é\"}".getBytes(StandardCharsets.ISO_8859_1), cause);
   }
 
   @ParameterizedTest
   @ValueSource(strings = {"true", "false"})
   void hostileNesting(String jsonParser) throws Exception {
-    Decoding json =
-        Decoding.of("json", Samples.ORDER, "json.decode.json-parser.enabled", jsonParser);
+    Decoding json = Decoding.of(JSON, Samples.ORDER, "json.decode.json-parser.enabled", jsonParser);
     refused(json, bytes("{\"id\":" + "[".repeat(500_000)), "");
     refused(json, bytes("{\"x\":" + "{\"x\":".repeat(100_000)), "");
   }
 
   @Test
-  void goodRecordWithByteOrderMarkAndSpace() throws Exception {
-    Decoding json = Decoding.of("json", Samples.ORDER, Samples.JSON_OPTIONS);
-    assertNull(json.error("\ufeff " + Samples.JSON + "\r\n\t "));
+  void hostileNestingInStrictJson() throws Exception {
+    String cause =
+        "malformed JSON: Document nesting depth (1001) exceeds the maximum allowed (1000)";
+    refused(order(STRICT), bytes("{\"id\":" + "[".repeat(500_000)), cause);
+    refused(order(STRICT), bytes("{\"x\":" + "{\"x\":".repeat(100_000)), cause);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {JSON, STRICT})
+  void goodRecordWithByteOrderMarkAndSpace(String inner) throws Exception {
+    assertNull(order(inner).error("\ufeff " + Samples.JSON + "\r\n\t "));
   }
 
   @Test
   void ignoredParseErrorsAreNotDropped() throws Exception {
-    Decoding json = Decoding.of("json", Samples.ORDER, "json.ignore-parse-errors", "true");
+    Decoding json = Decoding.of(JSON, Samples.ORDER, "json.ignore-parse-errors", "true");
     refused(json, bytes("{\"id\":"), "no row: the record was decoded to nothing");
   }
 
@@ -142,6 +185,11 @@ class PoisonTest {
       assertNull(row.getField(i));
     }
     assertEquals(error, decoding.error(record), "the cause differs from one time to the next");
+  }
+
+  /** Reads orders in a JSON format. */
+  private static Decoding order(String inner) throws Exception {
+    return Decoding.of(inner, Samples.ORDER, Samples.jsonOptions(inner));
   }
 
   private static byte[] bytes(String text) {

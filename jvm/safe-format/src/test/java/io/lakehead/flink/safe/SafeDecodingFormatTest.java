@@ -42,6 +42,16 @@ class SafeDecodingFormatTest {
     assertNull(decoding.error(row));
   }
 
+  /** A record is good or bad for every query alike. */
+  @Test
+  void strictJsonChecksColumnsThatAreNotProjected() throws Exception {
+    SafeDecodingFormat strict = Decoding.format("strict-json");
+    assertFalse(strict.supportsNestedProjection());
+    Decoding decoding = Decoding.projected(strict, AB, new int[][] {{1}});
+    assertEquals("a.type: is \"1\", expected int", decoding.error("{\"a\":\"1\",\"b\":\"x\"}"));
+    assertEquals(StringData.fromString("x"), decoding.one("{\"a\":1,\"b\":\"x\"}").getField(0));
+  }
+
   @Test
   void projectsWhereTheInnerFormatDoesNot() throws Exception {
     SafeDecodingFormat avro = Decoding.format("avro");
@@ -114,7 +124,7 @@ class SafeDecodingFormatTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"json", "csv", "avro"})
+  @ValueSource(strings = {"json", "strict-json", "csv", "avro"})
   void decodesAfterSerialization(String inner) throws Exception {
     SafeDecodingFormat format = Decoding.format(inner);
     format.applyReadableMetadata(Decoding.METADATA);
@@ -123,7 +133,8 @@ class SafeDecodingFormatTest {
     assertNotNull(copy.error(new byte[] {1}));
     byte[] good =
         switch (inner) {
-          case "json" -> "{\"id\":\"o-1\",\"qty\":3}".getBytes(StandardCharsets.UTF_8);
+          case "json", "strict-json" ->
+              "{\"id\":\"o-1\",\"qty\":3}".getBytes(StandardCharsets.UTF_8);
           case "csv" -> Samples.csv();
           default -> Samples.avro();
         };

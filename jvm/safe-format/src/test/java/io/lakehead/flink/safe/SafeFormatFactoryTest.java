@@ -30,6 +30,16 @@ class SafeFormatFactoryTest {
     assertNull(csv.error("a;1;2026-01-02 03:04:05"));
   }
 
+  @Test
+  void aliasesReachStrictJson() throws Exception {
+    String aliases = "strict-json.aliases";
+    Decoding one = Decoding.of("strict-json", Samples.ORDER, aliases, "no:id,count:qty");
+    assertEquals(7, one.one("{\"count\":7}").getField(1));
+    Decoding other = Decoding.of("strict-json", Samples.ORDER, aliases + ".count", "qty");
+    assertEquals(7, other.one("{\"count\":7}").getField(1));
+    refused("Unsupported options:\n\nalias", "strict-json", "strict-json.alias", "count:qty");
+  }
+
   /**
    * Holds only for the JSON decoder that is chosen by default: see {@link InnerFormats#defaults}.
    */

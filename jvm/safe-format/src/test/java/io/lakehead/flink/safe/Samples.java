@@ -26,6 +26,11 @@ final class Samples {
 
   private Samples() {}
 
+  /** The options with which {@code inner} reads {@link #JSON}. */
+  static String[] jsonOptions(String inner) {
+    return inner.equals("json") ? JSON_OPTIONS : new String[0];
+  }
+
   static byte[] json() {
     return JSON.getBytes(UTF_8);
   }
