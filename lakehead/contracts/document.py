@@ -11,9 +11,13 @@ import yaml
 
 from lakehead.errors import UserError
 
+# What PyYAML raises beside its own errors on a scalar that its tag does not allow.
+_CANNOT_BE = (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError)
 Where = tuple[str | int, ...]
 _MOST_CHARACTERS = 1_000_000
 _DEEPEST = 60
+_LONGEST_NUMBER = 400
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 
 class Document:
@@ -68,7 +72,7 @@ def parse_document(text: str, name: str) -> Document:
         line = mark.line + 1 if mark else 1
         raise UserError(f"{name}:{line}: is not YAML: {error.problem or error.context}") from error
     # ValueError and the like: a scalar that cannot be, such as the date 2020-13-45.
-    except (yaml.YAMLError, ValueError, TypeError, AttributeError, OverflowError) as error:
+    except _CANNOT_BE as error:
         raise UserError(f"{name}: is not YAML: {error}") from error
     return Document(data, lines)
 
@@ -90,7 +94,9 @@ def _note(node: yaml.Node | None, where: Where, lines: dict[Where, int]) -> None
     if node is None:
         return
     lines.setdefault(where, node.start_mark.line + 1)
-    if isinstance(node, yaml.SequenceNode):
+    if isinstance(node, yaml.ScalarNode):
+        _check_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
         for i, inner in enumerate(node.value):
             _note(inner, (*where, i), lines)
     elif isinstance(node, yaml.MappingNode):
@@ -102,6 +108,14 @@ def _note(node: yaml.Node | None, where: Where, lines: dict[Where, int]) -> None
             seen.add(name)
             lines[(*where, name)] = key.start_mark.line + 1
             _note(inner, (*where, name), lines)
+
+
+def _check_scalar(node: yaml.ScalarNode) -> None:
+    # Python refuses to print longer numbers, which an error message would.
+    if node.tag in _NUMBERS and len(node.value) > _LONGEST_NUMBER:
+        raise _refused(f"a number of {len(node.value)} characters", node)
+    if any(char == "\0" or "\ud800" <= char <= "\udfff" for char in node.value):
+        raise _refused("a NUL or half a character, which no engine stores as text", node)
 
 
 def _refused(problem: str, at: Any) -> yaml.MarkedYAMLError:

@@ -15,6 +15,8 @@ from sqlglot.dialects.dialect import Dialect
 from lakehead.contracts.types import NUMERIC, WHOLE, FieldType
 
 _LONGEST = 2000
+# Each level takes several calls, here and where the SQL is written.
+_DEEPEST = 80
 _UNITS = ("SECOND", "MINUTE", "HOUR", "DAY")
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE)
 _NULL = "NULL"
@@ -47,11 +49,13 @@ def parse_condition(text: str, columns: Columns) -> exp.Expr:
         if len(parsed) != 1 or parsed[0] is None:
             raise ValueError("expected one condition")
         tree = parsed[0]
+        if max(node.depth for node in tree.walk()) > _DEEPEST:
+            raise ValueError("is nested too deep; expected several rules instead")
         kind = _kind(tree, columns)
     except sqlglot.errors.SqlglotError as error:
         raise ValueError(f"does not parse: {str(error).splitlines()[0]}") from error
     except RecursionError as error:
-        raise ValueError("is nested too deep") from error
+        raise ValueError("is nested too deep; expected several rules instead") from error
     if kind not in ("boolean", _NULL):
         raise ValueError(f"gives a {kind}, expected a condition that is true or false")
     for identifier in tree.find_all(exp.Identifier):
@@ -68,7 +72,8 @@ def column_path(column: exp.Expr) -> tuple[str, ...]:
     """``address.zip`` as ``("address", "zip")``."""
     if isinstance(column, exp.Dot):
         return (*column_path(column.this), column.expression.name)
-    assert isinstance(column, exp.Column)
+    if not isinstance(column, exp.Column):
+        raise ValueError(f"{column.sql()}: expected a field")
     return tuple(part.name for part in column.parts)
 
 
@@ -113,6 +118,8 @@ def _kind(node: exp.Expr, columns: Columns) -> str:
             _alike(node, columns, node.this, *node.expressions)
             return "boolean"
         case exp.Between():
+            if node.args.get("symmetric") is not None:
+                raise ValueError(f"{node.sql()}: SYMMETRIC is not supported in a rule")
             _alike(node, columns, node.this, node.args["low"], node.args["high"])
             return "boolean"
         case exp.Like():

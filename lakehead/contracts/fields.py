@@ -322,8 +322,8 @@ def _moment(value: object, kind: FieldType) -> date | datetime | None:
             found = value if isinstance(value, date) else date.fromisoformat(str(value))
             return None if isinstance(found, datetime) else found
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-    except ValueError:
+        if kind.kind == "timestamp_ntz":
+            return None if moment.tzinfo else moment
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    if kind.kind == "timestamp_ntz":
-        return None if moment.tzinfo else moment
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)

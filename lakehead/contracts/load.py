@@ -107,7 +107,7 @@ def _read(document: Document, stream: str, problems: Problems) -> Contract | Non
         return None
     note_unknown_keys(document.data, problems)
     try:
-        odcs = OpenDataContractStandard.model_validate(known_keys(document.data))
+        odcs = OpenDataContractStandard.model_validate(known_keys(document.data), strict=True)
     except ValidationError as error:
         for found in error.errors():
             where = tuple("schema" if part == "schema_" else part for part in found["loc"])

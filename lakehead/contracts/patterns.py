@@ -7,6 +7,7 @@ Sources: java.util.regex.Pattern, Python's re, https://github.com/google/re2/wik
 """
 
 import re
+import warnings
 
 _ESCAPES = set("dDsSwWnrtf") | set("\\^$.|?*+()[]{}-/")
 _QUANTIFIER = re.compile(r"\{(\d+)(?:,(\d*))?\}")
@@ -28,8 +29,11 @@ def check_pattern(pattern: object) -> str:
         raise ValueError("has a character that does not print; write it as an escape")
     _scan(pattern)
     try:
-        compile_pattern(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
+        with warnings.catch_warnings():
+            # Python warns of what it will read in another way some day.
+            warnings.simplefilter("error")
+            compile_pattern(pattern)
+    except (re.error, OverflowError, RecursionError, Warning) as error:
         raise ValueError(f"is not a regular expression: {error}") from error
     return pattern
 

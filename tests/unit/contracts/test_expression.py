@@ -2,9 +2,11 @@
 
 import duckdb
 import pytest
+from hypothesis import given, settings
 
 from lakehead.contracts.expression import Backticks, parse_condition, render
 from lakehead.contracts.types import FieldType
+from tests.unit.contracts import strategies
 
 COLUMNS = {
     "amount": FieldType("decimal", 12, 2),
@@ -70,6 +72,18 @@ def test_what_is_no_condition_is_refused(text: str, expected: str) -> None:
     with pytest.raises(ValueError) as caught:
         parse_condition(text, COLUMNS)
     assert expected in str(caught.value)
+
+
+@settings(max_examples=300, deadline=None)
+@given(strategies.conditions)
+def test_any_text_is_a_condition_that_can_be_written_or_a_value_error(text: str) -> None:
+    try:
+        condition = parse_condition(text, COLUMNS)
+    except ValueError as error:
+        assert str(error)
+        return
+    for dialect in (Backticks, "duckdb", "spark"):
+        assert render(condition, dialect)
 
 
 def test_whole_numbers_do_not_overflow() -> None:

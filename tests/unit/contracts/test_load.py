@@ -6,14 +6,11 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from lakehead.contracts.flink import dead_insert, landing_insert, source_table
-from lakehead.contracts.iceberg import landing_schema
 from lakehead.contracts.load import contract_names, load_contract, parse_duration
 from lakehead.contracts.model import Contract, Field
-from lakehead.contracts.topic import topic_config
 from lakehead.contracts.types import FieldType
 from lakehead.errors import UserError
 from lakehead.settings import INSTALL_ROOT
@@ -348,88 +345,6 @@ def test_a_duration_that_sql_cannot_hold_is_refused(
 ) -> None:
     set_custom(document, setting, "1000 days")
     fails(load, document, f"customProperties.{setting}", "999 days")
-
-
-# No document is too broken
-
-
-def nodes(document: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """The path of every node but the top."""
-    items: Any = ()
-    if isinstance(document, dict):
-        items = document.items()
-    elif isinstance(document, list):
-        items = enumerate(document)
-    return [p for key, value in items for p in ((*path, key), *nodes(value, (*path, key)))]
-
-
-def compiles(contract: Contract) -> None:
-    """What loads must compile: the first mistake is found when the file is read."""
-    assert source_table(contract, "127.0.0.1:9092", "group")
-    assert landing_insert(contract)
-    assert dead_insert(contract)
-    assert landing_schema(contract)
-    assert topic_config(contract)
-
-
-SCALARS = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(),
-    st.floats(),
-    st.text(max_size=5),
-    st.sampled_from(
-        ["1 day", "999999999999 days", "decimal(38,39)", "string", "timestamp", "a{9999999999}"]
-    ),
-    st.dates(),
-    st.binary(max_size=3),
-)
-REPLACEMENTS = st.one_of(
-    SCALARS, st.lists(SCALARS, max_size=3), st.dictionaries(SCALARS, SCALARS, max_size=2)
-)
-
-
-@settings(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(data=st.data())
-def test_a_mutated_document_gives_a_contract_or_a_user_error(
-    tmp_path: Path, data: st.DataObject
-) -> None:
-    document = copy.deepcopy(yaml.safe_load(SOURCE))
-    for _ in range(data.draw(st.integers(1, 3), label="mutations")):
-        paths = nodes(document)
-        if not paths:
-            break
-        *parents, last = data.draw(st.sampled_from(paths), label="where")
-        holder = document
-        for key in parents:
-            holder = holder[key]
-        if data.draw(st.booleans(), label="delete"):
-            del holder[last]
-        else:
-            holder[last] = data.draw(REPLACEMENTS, label="value")
-    (tmp_path / "orders.yaml").write_text(yaml.safe_dump(document))
-    try:
-        compiles(load_contract(tmp_path, "orders"))
-    except UserError as error:
-        assert "orders.yaml" in error.message
-
-
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(at=st.integers(0, len(SOURCE)), cut=st.integers(0, 20), put=st.text(max_size=4))
-def test_a_mutated_text_gives_a_contract_or_a_user_error(
-    tmp_path: Path, at: int, cut: int, put: str
-) -> None:
-    (tmp_path / "orders.yaml").write_bytes(
-        (SOURCE[:at] + put + SOURCE[at + cut :]).encode("utf-8", "surrogatepass")
-    )
-    try:
-        compiles(load_contract(tmp_path, "orders"))
-    except UserError as error:
-        assert "orders.yaml" in error.message
 
 
 # Durations

@@ -246,7 +246,8 @@ def test_the_cause_of_a_clock_from_the_future_states_both_clocks(
 
 @settings(max_examples=40, deadline=None)
 @given(
-    text=st.none() | st.text(st.characters(exclude_characters="\0"), max_size=8),
+    text=st.none()
+    | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8),
     number=st.none() | st.integers(-(2**31), 2**31 - 1),
     moment=st.none()
     | st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)),
