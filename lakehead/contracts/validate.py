@@ -1,0 +1,124 @@
+"""Whether an event keeps its contract, told before it is sent, by the rules that Flink enforces.
+
+``checked`` is what a publisher calls; ``problems`` says all that is wrong.
+"""
+
+import math
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from lakehead.contracts.model import Contract
+from lakehead.contracts.validate_fast import ENCODER, FastPath
+from lakehead.contracts.validate_rules import clock_problems, field_problems, own_rule
+from lakehead.contracts.validate_type import event_type
+from lakehead.contracts.validate_values import plain_event, read_object, shown
+from lakehead.errors import UserError
+
+__all__ = ["InvalidEvent", "Validator", "event_type"]
+
+
+class InvalidEvent(UserError):
+    """An event breaks its contract; ``problems`` are all rules that it breaks."""
+
+    def __init__(self, stream: str, problems: list[str]) -> None:
+        super().__init__(
+            f"the event breaks the contract of {stream}: {'; '.join(problems)}",
+            f"lakehead contract show {stream}",
+        )
+        self.problems = problems
+
+
+class Validator:
+    """Checks and encodes the events of one contract; any number of threads may share it.
+
+    An event is a mapping by field name or an object of ``type``. ``now``, epoch seconds, is the
+    clock that the event time must not be ahead of; None leaves that rule out.
+    """
+
+    def __init__(self, contract: Contract) -> None:
+        self.contract = contract
+        self._fast = FastPath(contract)
+        self._flat = not any(f.type.nested for f in contract.fields)
+        self._field_problems = field_problems(contract)
+        self._own = [own_rule(rule, contract) for rule in contract.rules]
+
+    @cached_property
+    def type(self) -> type[msgspec.Struct]:
+        """The class of the stream's events, as ``event_type``; one class for each Validator."""
+        return event_type(self.contract)
+
+    def problems(self, event: Any, now: float | None = None) -> list[str]:
+        """Every broken rule, as ``<rule>: is <value>, expected <what>``; empty when valid."""
+        return self._read(event, now)[1]
+
+    def checked(self, event: Any, now: float | None = None) -> bytes:
+        """The event as JSON, as ``encode``, once it is known to be valid.
+
+        Raises:
+            InvalidEvent: it is not.
+        """
+        if type(event) is dict:
+            plain = event
+        elif self._flat and isinstance(event, msgspec.Struct):
+            plain = msgspec.structs.asdict(event)
+        else:
+            plain = plain_event(event)
+        encoded = self._fast.encode(plain, now)
+        if encoded is not None:
+            return encoded
+        return ENCODER.encode(_jsonable(self.checked_values(event, now)))
+
+    def checked_values(self, event: Any, now: float | None = None) -> dict[str, Any]:
+        """The event's values that are not null, each of its contract type (see ``read_value``).
+
+        Raises:
+            InvalidEvent: it is not valid.
+        """
+        values, problems = self._read(event, now)
+        if problems:
+            raise InvalidEvent(self.contract.stream, problems)
+        return values
+
+    def encode(self, event: Any) -> bytes:
+        """The event as the JSON that Flink reads, checked for types but not for rules.
+
+        Decimals are numbers, times ISO 8601 in UTC with ``Z`` (without a zone for timestamp_ntz),
+        bytes base64, and numbers that JSON does not have "NaN", "Infinity" and "-Infinity". Fields
+        that are null are left out.
+
+        Raises:
+            InvalidEvent: a value is not of its type, or a key is no field.
+        """
+        values, problems = self._values(event)
+        if problems:
+            raise InvalidEvent(self.contract.stream, problems)
+        return ENCODER.encode(_jsonable(values))
+
+    def _values(self, event: Any) -> tuple[dict[str, Any], list[str]]:
+        plain = plain_event(event)
+        if not isinstance(plain, Mapping):
+            return {}, [f"event.type: is {shown(plain)}, expected a dict or {self.type.__name__}"]
+        problems: list[str] = []
+        return read_object(self.contract.fields, plain, "", problems), problems
+
+    def _read(self, event: Any, now: float | None) -> tuple[dict[str, Any], list[str]]:
+        values, problems = self._values(event)
+        of_types = bool(problems)
+        problems += self._field_problems(values)
+        if not of_types:
+            problems += [found for rule in self._own if (found := rule(values))]
+        return values, problems + clock_problems(self.contract, values, now)
+
+
+def _jsonable(value: Any) -> Any:
+    """``value`` with what JSON has no number for as text."""
+    if isinstance(value, dict):
+        return {key: _jsonable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_jsonable(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value
