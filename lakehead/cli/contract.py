@@ -46,6 +46,10 @@ def check(
         ),
     ] = None,
     home: Home = None,
+    against: Annotated[
+        str | None,
+        typer.Option(help="A git revision: refuse what breaks who reads the streams as of then."),
+    ] = None,
     json_: Json = False,
 ) -> None:
     """Say everything that is wrong with contracts, and with models that read them.
@@ -53,17 +57,20 @@ def check(
     One line a problem: file:line: what is wrong and what was expected. Exits with 2 on any.
     """
     from lakehead.contracts.load import contract_names
-    from lakehead.models.check import check_contracts
+    from lakehead.models.check import check_against_revision, check_contracts
 
     settings = load_settings(home)
     paths = [_path(settings, name) for name in contract or contract_names(settings.schemas)]
     found = check_contracts(paths, settings.pipelines)
+    if against is not None and not found:
+        found = check_against_revision(settings.schemas, against, [path.stem for path in paths])
     if json_:
         listed = [{"file": _near(f.file), "line": f.line, "message": f.message} for f in found]
         print_json({"checked": len(paths), "problems": listed})
     else:
         for f in found:
-            typer.echo(f"{_near(f.file)}:{f.line}: {f.message}".encode("utf-8", "replace"))
+            text = f"{_near(f.file)}:{f.line}: {f.message}"
+            typer.echo(text.encode("utf-8", "replace").decode())
         if not found:
             many = "contract" if len(paths) == 1 else "contracts"
             typer.echo(f"{len(paths)} {many}, no problem.")

@@ -4,10 +4,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from lakehead.contracts.document import Document, read_document
+from lakehead.contracts.document import Document, Where, read_document
 from lakehead.contracts.load import contract_names, read_contract
 from lakehead.contracts.model import Contract, Field
 from lakehead.contracts.problems import ContractError
+from lakehead.contracts.versions import compare_all
 from lakehead.errors import UserError
 from lakehead.models.model import check_against, load_model, model_names
 
@@ -40,6 +41,39 @@ def check_contracts(paths: list[Path], pipelines: Path) -> list[Finding]:
             found += _references(path, document, contract)
     found += _models(read, pipelines, _complete(paths))
     return sorted(found, key=lambda f: (str(f.file), f.line))
+
+
+def check_against_revision(schemas: Path, revision: str, streams: list[str]) -> list[Finding]:
+    """What is not compatible with the contracts as of a git revision; all of them without streams.
+
+    Raises:
+        UserError: no such revision, or a contract that is wrong.
+    """
+    found = []
+    for compared in compare_all(schemas, revision):
+        path = schemas / f"{compared.stream}.yaml"
+        gone = not path.exists()
+        if streams and compared.stream not in streams and not gone:
+            continue
+        for change in compared.changes:
+            if not change.compatible:
+                line = 1 if gone else _line_of(read_document(path), change.what)
+                message = f"{change.what}, but {change.refused}; instead: {change.way_out}"
+                found.append(Finding(path, line, message))
+    return found
+
+
+def _line_of(document: Document, what: str) -> int:
+    """The line of the field that a change, ``place.floor: ...``, is about."""
+    where: Where = ("schema", 0, "properties")
+    listed = document.data["schema"][0]["properties"]
+    for name in what.split(":")[0].split("."):
+        position = next((i for i, p in enumerate(listed or ()) if p.get("name") == name), None)
+        if position is None:
+            break
+        where = (*where, position, "properties")
+        listed = listed[position].get("properties")
+    return document.line(where)
 
 
 def _read(path: Path) -> tuple[list[Finding], Document | None, Contract | None]:
