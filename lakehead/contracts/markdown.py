@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 _SIGNS = re.compile(r"([\\`*_{}\[\]<>#|~!&$^@]|:(?=//))")
 # What begins a list, a heading or a rule at a line's start.
-_START = re.compile(r"^(\s*)([-+=]|\d+(?=[.)]))")
+_START = re.compile(r"^(\d*)([-+=.)])")
 
 
 def text(value: str) -> str:
     """``value`` on one line, its signs escaped."""
     line = _SIGNS.sub(r"\\\1", _one_line(value))
-    return _START.sub(lambda m: f"{m[1]}\\{m[2]}" if not m[2].isdecimal() else m[0], line)
+    return _START.sub(r"\1\\\2", line)
 
 
 def code(value: str) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakehead.contracts import markdown
 from lakehead.contracts.model import Contract, Field
+from lakehead.contracts.types import FieldType
 from lakehead.contracts.words import rules_of, settings_of
 from lakehead.errors import UserError
 from lakehead.settings import write_whole
@@ -138,9 +139,19 @@ def _facts(
 
 def _rows(fields: Sequence[Field], depth: int = 0) -> Iterator[_Row]:
     for f in fields:
-        kind = "object" if f.type.kind == "object" else str(f.type)
+        kind, members = _outline(f.type)
         yield _Row(depth, f.name, kind, f.required, rules_of(f), f.description, f.aliases)
-        yield from _rows(f.fields, depth + 1)
+        yield from _rows(f.fields or [Field(n, t) for n, t in members], depth + 1)
+
+
+def _outline(kind: FieldType) -> tuple[str, tuple[tuple[str, FieldType], ...]]:
+    """A type with what is within it on rows of its own: its name, and the members there."""
+    if kind.kind == "object":
+        return "object", kind.members
+    if kind.items is not None:
+        inner, members = _outline(kind.items)
+        return f"array<{inner}>" if kind.kind == "array" else f"map<string,{inner}>", members
+    return str(kind), ()
 
 
 def _samples(contract: Contract) -> tuple[list[str], str]:

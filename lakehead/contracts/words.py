@@ -37,7 +37,7 @@ def rules_of(field: Field) -> list[str]:
     if field.unique_within is not None:
         said.append(f"no value twice within {duration(field.unique_within)}")
     if field.references is not None:
-        said.append(f"a {field.references.field} of {field.references.stream}")
+        said.append(f"found in {field.references}")
     return said
 
 

@@ -91,7 +91,7 @@ def _reference(lake: "DuckDBPyConnection", contract: Contract, field: Field) -> 
         f"SELECT {_columns(contract, field)}, NULL AS gap, {value} NOT IN ({known})"
         f" FROM {_table(contract.stream)} WHERE {value} IS NOT NULL"
     )
-    return _result(lake, f"{field.name}: is a {reference}", rows, [])
+    return _result(lake, f"{field.name}: found in {reference}", rows, [])
 
 
 def _result(

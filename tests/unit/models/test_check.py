@@ -1,0 +1,104 @@
+"""Contracts against each other and against models: each problem has its file and line."""
+
+from pathlib import Path
+
+import pytest
+
+from lakehead.contracts.scaffold import scaffold
+from lakehead.models.check import Finding, check_contracts
+
+MODEL = """/*
+model: {name}
+stream: {stream}
+window: {{tumble: 10 seconds}}
+keys: [id]
+output:
+  table: marts.{name}
+  columns: {{id: string, n: long}}
+*/
+SELECT id, count({column}) AS n FROM {stream} GROUP BY id
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    for folder in ("schemas", "pipelines"):
+        (tmp_path / folder).mkdir()
+    for name in ("orders", "customers"):
+        (tmp_path / "schemas" / f"{name}.yaml").write_text(scaffold(name))
+    return tmp_path
+
+
+def check(project: Path, *names: str) -> list[Finding]:
+    every = sorted(p.stem for p in (project / "schemas").glob("*.yaml"))
+    paths = [project / "schemas" / f"{name}.yaml" for name in names or every]
+    return check_contracts(paths, project / "pipelines")
+
+
+def refer(project: Path, to: str, logical: str = "string") -> int:
+    """Let orders.customer refer to ``to``; the line of the reference."""
+    path = project / "schemas" / "orders.yaml"
+    field = (
+        f"      - name: customer\n        logicalType: {logical}\n"
+        f"        relationships:\n          - {{to: {to}}}\n"
+    )
+    text = path.read_text().replace("    properties:\n", "    properties:\n" + field)
+    path.write_text(text)
+    return text[: text.index("relationships:")].count("\n") + 1
+
+
+def model(project: Path, name: str, stream: str, column: str = "id") -> None:
+    text = MODEL.format(name=name, stream=stream, column=column)
+    (project / "pipelines" / f"{name}.sql").write_text(text)
+
+
+def test_nothing_is_wrong(project: Path) -> None:
+    refer(project, "customers.id")
+    model(project, "counts", "orders")
+    assert check(project) == []
+
+
+@pytest.mark.parametrize(
+    ("to", "logical", "expected"),
+    [
+        ("clients.id", "string", "no such stream; expected one of customers, orders"),
+        ("customers.event_time", "timestamp", "expected the stream's key, customers.id"),
+        ("customers.id", "integer", "is a long, but customers.id is a string"),
+        ("orders.event_time", "timestamp", "expected the stream's key, orders.id"),
+    ],
+)
+def test_a_reference_is_to_a_key_of_its_type(
+    project: Path, to: str, logical: str, expected: str
+) -> None:
+    line = refer(project, to, logical)
+    (found,) = check(project, "orders")
+    assert (found.file.name, found.line) == ("orders.yaml", line)
+    assert expected in found.message
+
+
+def test_a_reference_to_a_broken_contract_says_so(project: Path) -> None:
+    refer(project, "customers.id")
+    (project / "schemas" / "customers.yaml").write_text("name: [")
+    broken, reference = check(project)
+    assert (broken.file.name, broken.line) == ("customers.yaml", 1)
+    assert "problems of its own" in reference.message
+
+
+def test_models_are_held_against_the_contract(project: Path) -> None:
+    model(project, "counts", "orders", column="amount")
+    model(project, "lost", "nowhere")
+    (project / "pipelines" / "broken.sql").write_text("SELECT 1")
+    found = {f.file.name: f.message for f in check(project)}
+    assert set(found) == {"counts.sql", "lost.sql", "broken.sql"}
+    assert "'amount'" in found["counts.sql"]
+    assert "'nowhere', which has no contract" in found["lost.sql"]
+    # Another model's stream is not the matter of this contract.
+    assert "lost.sql" not in {f.file.name for f in check(project, "customers")}
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"", b"a: [", b"\x00", b"- 1", b"name: orders"])
+def test_whatever_a_file_holds_is_a_finding(project: Path, content: bytes) -> None:
+    (project / "schemas" / "orders.yaml").write_bytes(content)
+    found = check(project, "orders", "nothing")
+    assert {f.file.name for f in found} == {"orders.yaml", "nothing.yaml"}
+    assert all(f.line >= 1 and not f.message.startswith("/") for f in found)
