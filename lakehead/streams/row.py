@@ -1,4 +1,4 @@
-"""One line of the sample: what ``retail`` encodes and ``retail_file`` reads."""
+"""One line of the sample: as ``retail.legacy`` reads and encodes it."""
 
 from typing import NamedTuple
 

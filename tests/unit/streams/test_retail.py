@@ -123,7 +123,7 @@ def test_newest_of_is_the_maximum_so_far(sample: Sample, count: int) -> None:
 def test_without_a_sample_says_where_it_looked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retail, "INSTALL_ROOT", tmp_path / "nowhere")
+    monkeypatch.setattr("lakehead.streams.retail.sample.INSTALL_ROOT", tmp_path / "nowhere")
     with pytest.raises(UserError, match=r"no sample data; looked for .*online_retail\.parquet"):
         retail.sample_of(Settings(home=tmp_path, project=tmp_path))
 

@@ -1,4 +1,4 @@
-"""The sample's Parquet file, in batches. Apart from ``retail``, for pyarrow is slow to load."""
+"""The sample's Parquet file, in batches. Loaded when it is read, for pyarrow is slow to load."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,11 +10,22 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from lakehead.errors import UserError
-from lakehead.streams.row import Row
 
 _TIME, _CUSTOMER = "InvoiceDate", "Customer ID"
 _TIME_FORMAT = "%m/%d/%Y %H:%M"
 _BATCH = 8192
+# A batch by columns: invoice, stock code, description or None, pieces, epoch seconds, pounds a
+# piece, customer or None, country.
+Lines = tuple[
+    list[str],
+    list[str],
+    list[str | None],
+    list[int],
+    list[int],
+    list[float],
+    list[int | None],
+    list[str],
+]
 
 
 def read_times(path: Path) -> list[int]:
@@ -31,21 +42,20 @@ def read_times(path: Path) -> list[int]:
     return times
 
 
-def read_rows(path: Path, shift: int) -> Iterator[Row]:
-    """All lines in the file's order, their times ``shift`` seconds later.
+def read_lines(path: Path) -> Iterator[Lines]:
+    """All lines in the file's order, in batches.
 
     Raises:
         UserError: it is not the sample's file.
     """
     with _opened(path) as file:
         for batch in file.iter_batches(batch_size=_BATCH):
-            yield from map(
-                Row,
+            yield (
                 _texts(batch.column("Invoice")),
                 _texts(batch.column("StockCode")),
                 _texts(batch.column("Description")),
                 _integers(batch.column("Quantity")),
-                [seconds + shift for seconds in _seconds(batch)],
+                _seconds(batch),
                 _floats(batch.column("Price")),
                 # 0 stands for null; no customer has that number.
                 [number or None for number in _integers(batch.column(_CUSTOMER).fill_null(0))],
