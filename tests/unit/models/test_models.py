@@ -8,12 +8,12 @@ import sqlglot
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lakehead.contracts.expression import Backticks
 from lakehead.contracts.load import load_contract
 from lakehead.contracts.types import FieldType
 from lakehead.errors import UserError
 from lakehead.models import duckdb as model_duckdb
 from lakehead.models import flink, spark
-from lakehead.contracts.expression import Backticks
 from lakehead.models.iceberg import mart_schema
 from lakehead.models.model import check_against, load_model, load_models, parse_model
 

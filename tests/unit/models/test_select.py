@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlglot import exp
 
+from lakehead.contracts.expression import Backticks
 from lakehead.errors import UserError
 from lakehead.models import duckdb, flink, spark
-from lakehead.contracts.expression import Backticks
 from lakehead.models.iceberg import mart_schema
 from lakehead.models.model import Model, load_model, model_names, parse_model
 from lakehead.settings import INSTALL_ROOT
