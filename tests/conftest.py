@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import psutil
 import pytest
 
@@ -22,6 +23,9 @@ from lakehead.settings import Ports, Settings, load_settings
 from lakehead.stack.supervisor import leftover_processes
 
 ROOT = Path(__file__).parent.parent
+# How long an example takes says more of the machine than of the code.
+hypothesis.settings.register_profile("lakehead", deadline=None)
+hypothesis.settings.load_profile("lakehead")
 PORTS_OF_A_STACK = len(Ports().all())
 
 

@@ -70,7 +70,9 @@ def parse_document(text: str, name: str) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
-        raise UserError(f"{name}:{line}: is not YAML: {error.problem or error.context}") from error
+        said = error.problem or error.context
+        refused = isinstance(error, _Refused)
+        raise UserError(f"{name}:{line}: {'' if refused else 'is not YAML: '}{said}") from error
     # ValueError and the like: a scalar that cannot be, such as the date 2020-13-45.
     except _CANNOT_BE as error:
         raise UserError(f"{name}: is not YAML: {error}") from error
@@ -118,5 +120,9 @@ def _check_scalar(node: yaml.ScalarNode) -> None:
         raise _refused("a NUL or half a character, which no engine stores as text", node)
 
 
-def _refused(problem: str, at: Any) -> yaml.MarkedYAMLError:
-    return yaml.MarkedYAMLError(problem=problem, problem_mark=at.start_mark)
+class _Refused(yaml.MarkedYAMLError):
+    """It is YAML, and a form of it that a contract may not have."""
+
+
+def _refused(problem: str, at: Any) -> _Refused:
+    return _Refused(problem=problem, problem_mark=at.start_mark)

@@ -145,7 +145,7 @@ def test_compatible_changes_are_applied_while_events_go_on(
     finally:
         meters.stop()
 
-    audited = plant.json("audit", STREAM)
+    audited = plant.json("audit", STREAM)["streams"][STREAM]
     assert audited["lost"] == audited["duplicated"] == audited["in_flight"] == 0
     assert audited["dead"] == 0
     assert audited["produced"] == sum(meters.sent.values())
