@@ -13,9 +13,15 @@ from lakehead.errors import UserError
 
 INSTALL_ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_PORT_BASE = 19092
+# What one TaskManager runs side by side; a job needs as many as its parallelism.
+TASK_SLOTS = 16
 _MAXIMUM = 10**9
 # The eight ports must fit; Flink refuses checkpoints closer than 10 ms.
-_RANGES = {"port_base": (1024, 65_000), "checkpoint_seconds": (0.01, _MAXIMUM)}
+_RANGES = {
+    "port_base": (1024, 65_000),
+    "checkpoint_seconds": (0.01, _MAXIMUM),
+    "parallelism": (1, TASK_SLOTS),
+}
 _PORT_NAMES = (
     "kafka",
     "kafka_quorum",
@@ -161,8 +167,15 @@ def write_whole(path: Path, text: str) -> None:
     """Replace a file in one step, so that a reader or a crash never sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_text(text)
-    part.replace(path)
+    try:
+        with part.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def find_project(start: Path) -> Path:

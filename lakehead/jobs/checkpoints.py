@@ -4,6 +4,7 @@ A directory without ``_metadata`` is incomplete, however new. Going on from anyt
 complete one would land records twice.
 """
 
+import contextlib
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,8 +24,12 @@ def completed(settings: Settings, job_id: str) -> list[Path]:
     """Complete checkpoints and savepoints of one submission, oldest first."""
     checkpoints = (settings.checkpoints / job_id).glob("chk-*/_metadata")
     savepoints = savepoint_folder(settings, job_id).glob("savepoint-*/_metadata")
-    found = [*checkpoints, *savepoints]
-    return [m.parent for m in sorted(found, key=lambda m: m.stat().st_mtime_ns)]
+    dated = []
+    for metadata in (*checkpoints, *savepoints):
+        # Flink may drop an older one at any time.
+        with contextlib.suppress(FileNotFoundError):
+            dated.append((metadata.stat().st_mtime_ns, metadata.parent))
+    return [folder for _, folder in sorted(dated)]
 
 
 def savepoint_folder(settings: Settings, job_id: str) -> Path:

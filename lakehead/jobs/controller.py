@@ -37,6 +37,7 @@ from lakehead.settings import Settings, load_settings
 PASS_SECONDS = 0.5
 SAVEPOINT_DEADLINE_SECONDS = 60
 KEPT_ATTEMPTS = 20
+_OUTAGE = "RegistryUnavailableException"
 
 log = logging.getLogger("lakehead.controller")
 
@@ -73,7 +74,11 @@ class Controller:
     def forget_states(self) -> None:
         """What an earlier controller saw no longer counts; ``failed`` is a verdict, and stays."""
         for name in records.job_names(self._settings):
-            observed = records.read_observed(self._settings, name)
+            try:
+                observed = records.read_observed(self._settings, name)
+            except LakeheadError as error:
+                log.error("%s is left alone: %s", name, error.message)
+                continue
             if observed.state not in ("failed", "stopped"):
                 self._write(replace(observed, state="restarting"))
 
@@ -168,6 +173,11 @@ class Controller:
 
     def _count_failure(self, desired: Desired, observed: Observed, cause: str) -> None:
         assert observed.current
+        if _OUTAGE in cause:
+            # What the job reads with is away: it waits for it, and is not given up.
+            log.warning("%s waits: %s", observed.name, cause)
+            self._submit(desired, replace(observed, cause=cause), again=False)
+            return
         progressed = bool(checkpoints.completed(self._settings, observed.current.job_id))
         failures = 1 if progressed else observed.failures + 1
         log.error("%s failed (%s in a row): %s", observed.name, failures, cause)

@@ -5,10 +5,13 @@
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from lakehead.errors import SystemFailure
 from lakehead.jobs.spec import JobSpec
 from lakehead.settings import Settings, write_whole
 
@@ -59,13 +62,15 @@ def job_names(settings: Settings) -> list[str]:
 
 
 def read_desired(settings: Settings, name: str) -> Desired | None:
-    data = _read(_folder(settings, name) / "desired.json")
+    path = _folder(settings, name) / "desired.json"
+    data = _read(path)
     if data is None:
         return None
-    spec = data["spec"]
-    for key in ("models", "declare", "inserts"):
-        spec[key] = tuple(spec[key])
-    return Desired(**(data | {"spec": JobSpec(**spec)}))
+    with _whole(path):
+        spec = data["spec"]
+        for key in ("models", "declare", "inserts"):
+            spec[key] = tuple(spec[key])
+        return Desired(**(data | {"spec": JobSpec(**spec)}))
 
 
 def write_desired(settings: Settings, desired: Desired) -> None:
@@ -73,11 +78,13 @@ def write_desired(settings: Settings, desired: Desired) -> None:
 
 
 def read_observed(settings: Settings, name: str) -> Observed:
-    data = _read(_folder(settings, name) / "observed.json")
+    path = _folder(settings, name) / "observed.json"
+    data = _read(path)
     if data is None:
         return Observed(name)
-    attempts = tuple(Attempt(**a) for a in data["attempts"])
-    return Observed(**(data | {"attempts": attempts}))
+    with _whole(path):
+        attempts = tuple(Attempt(**a) for a in data["attempts"])
+        return Observed(**(data | {"attempts": attempts}))
 
 
 def write_observed(settings: Settings, observed: Observed) -> None:
@@ -100,10 +107,23 @@ def _folder(settings: Settings, name: str) -> Path:
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        data: dict[str, Any] = json.loads(path.read_text())
-        return data
+        with _whole(path):
+            data: dict[str, Any] = json.loads(path.read_text())
+            return data
     except FileNotFoundError:
         return None
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    """Raises SystemFailure that names the file where a record cannot be understood."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise SystemFailure(
+            f"the job's record {path} is damaged: {error}",
+            "restore it from a copy; without it, which state the job goes on from is not known",
+        ) from error
 
 
 def _write(path: Path, data: dict[str, object]) -> None:

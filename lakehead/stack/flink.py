@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from lakehead.errors import UserError
-from lakehead.settings import Settings, Tuning, write_whole
+from lakehead.settings import TASK_SLOTS, Settings, Tuning, write_whole
 
 _LOG4J = """\
 rootLogger.level = INFO
@@ -76,7 +76,7 @@ def configuration(settings: Settings) -> dict[str, object]:
         "taskmanager.host": "127.0.0.1",
         "taskmanager.rpc.port": ports.taskmanager_rpc,
         "taskmanager.data.port": ports.taskmanager_data,
-        "taskmanager.numberOfTaskSlots": 8,
+        "taskmanager.numberOfTaskSlots": TASK_SLOTS,
         **_taskmanager_memory(tuning),
         "blob.server.port": ports.jobmanager_blob,
         "rest.address": "127.0.0.1",

@@ -7,15 +7,16 @@ from lakehead.errors import UserError
 from lakehead.settings import Settings
 
 MINIMUM_DISK_MB = 1024
-_UNFIT = set(" \t\r\n\"'\\#;%?*,")
+_UNFIT = set(" \t\r\n\"'\\#;%?*,:")
 
 
 def check_home(settings: Settings) -> None:
     """Raises UserError when the home's path cannot stand in every part's configuration.
 
-    It becomes an INI value of supervisord, a JDBC address of SQLite and a URI of Hadoop.
+    It becomes an INI value of supervisord, a JDBC address of SQLite, a URI of Hadoop, and a
+    property of Kafka, which is read as Latin-1.
     """
-    if strange := sorted(set(str(settings.home)) & _UNFIT):
+    if strange := sorted(c for c in set(str(settings.home)) if c in _UNFIT or not c.isascii()):
         raise UserError(
             f"the home {str(settings.home)!r} has {' '.join(map(repr, strange))} in its path, "
             "which a part's configuration cannot hold",

@@ -24,6 +24,7 @@ class Flink:
         self.refusals = 0
         self.failures = 0
         self.cancelled: list[str] = []
+        self.says = ""
 
     def state(self, job_id: str) -> str | None:
         if self.down:
@@ -31,7 +32,7 @@ class Flink:
         return self.jobs.get(job_id)
 
     def cause(self, job_id: str) -> str:
-        return f"cause of {job_id}"
+        return self.says or f"cause of {job_id}"
 
     def stop_with_savepoint(self, job_id: str, folder: str) -> str:
         if self.refusals:
@@ -209,6 +210,28 @@ def test_a_failure_after_a_checkpoint_begins_a_new_count(home: Settings, steps: 
             complete(home.checkpoints / job_id / "chk-1")
     assert observed(home).state != "failed"
     assert len(steps.submitted) > 3
+
+
+def test_a_job_whose_registry_is_away_waits_and_is_not_given_up(
+    home: Settings, steps: Stepper
+) -> None:
+    steps.outcome = "FAILED"
+    steps.flink.says = "io.lakehead.flink.avro.RegistryUnavailableException: no answer"
+    passes(steps, 8)
+    assert observed(home).state != "failed"
+    assert "no answer" in observed(home).cause
+
+
+def test_a_broken_record_holds_up_only_its_own_job(home: Settings, steps: Stepper) -> None:
+    broken = home.job_records / "broken" / "observed.json"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("{")
+    (broken.parent / "desired.json").write_text("[]")
+    passes(steps, 3)
+    steps.forget_states()
+    assert observed(home).state == "restarting"
+    with pytest.raises(SystemFailure, match="is damaged"):
+        records.read_observed(home, "broken")
 
 
 def test_a_checkpoint_of_a_running_job_clears_its_failures(home: Settings, steps: Stepper) -> None:
