@@ -4,6 +4,7 @@ Source: https://nightlies.apache.org/flink/flink-docs-release-2.1/docs/ops/rest_
 """
 
 import re
+from dataclasses import dataclass
 from typing import Any, Self
 
 import httpx
@@ -23,6 +24,15 @@ ACTIVE = (
     "CANCELLING",
     "RECONCILING",
 )
+
+
+@dataclass(frozen=True)
+class Failure:
+    """``at_ms`` is since the epoch. ``overcome``: a checkpoint was begun and completed since."""
+
+    cause: str
+    at_ms: int
+    overcome: bool
 
 
 class FlinkRest:
@@ -53,19 +63,17 @@ class FlinkRest:
         """Flink's statistics of the job's checkpoints; empty when it has none."""
         return self._get(f"/jobs/{job_id}/checkpoints", missing_ok=True) or {}
 
-    def trouble(self, job_id: str) -> str | None:
-        """The root cause of the last failure if no checkpoint was begun and completed since.
-
-        A job that fails again and again is RUNNING now and then; that does not mean it works.
-        """
+    def last_failure(self, job_id: str) -> Failure | None:
+        """The newest failure that the job was restarted from, or is being restarted from."""
         answer = self._get(f"/jobs/{job_id}/exceptions", missing_ok=True) or {}
         entries = answer.get("exceptionHistory", {}).get("entries", [])
         if not entries:
             return None
         completed = self.checkpoint_counts(job_id).get("latest", {}).get("completed") or {}
-        if completed.get("trigger_timestamp", 0) > entries[0]["timestamp"]:
-            return None
-        return root_cause(entries[0]["stacktrace"])
+        at = int(entries[0]["timestamp"])
+        overcome = completed.get("trigger_timestamp", 0) > at
+        cause = _OWN_CLASS.sub("", root_cause(entries[0]["stacktrace"]))
+        return Failure(cause, at, overcome)
 
     def vertices(self, job_id: str) -> list[dict[str, Any]]:
         """The job's vertices, source first."""
@@ -126,5 +134,4 @@ def root_cause(stack_trace: str) -> str:
     """The message of the innermost exception of a Java stack trace, or of a Python one."""
     causes = _CAUSED_BY.findall(stack_trace) or _EXCEPTION.findall(stack_trace)
     lines = [line for line in stack_trace.splitlines() if line.strip()]
-    cause = str(causes[-1] if causes else lines[-1] if lines else "no cause given")
-    return _OWN_CLASS.sub("", cause)[:500]
+    return str(causes[-1] if causes else lines[-1] if lines else "no cause given")[:500]

@@ -1,5 +1,6 @@
 """What there is to say about each job: state, watermark, lag, last commit."""
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -13,13 +14,17 @@ from lakehead.lake.snapshots import table_state
 from lakehead.settings import Settings
 from lakehead.streams.topics import committed, offsets
 
+# Longer than Flink waits between two attempts.
+_TELL_SECONDS = 20
+
 
 @dataclass(frozen=True)
 class JobStatus:
     """``lag`` counts records that the job has not landed yet; times are ISO-8601, UTC.
 
-    ``cause`` is why the job failed, or why it is restarting: it is so until it has completed a
-    checkpoint since its last failure.
+    ``cause`` is why the job failed, or why it is restarting, which it is until it has completed a
+    checkpoint since its last failure. A job that fails again and again may complete one now and
+    then: the cause is told for a while longer.
 
     What cannot be known now, since a part is down, is None.
     """
@@ -55,8 +60,8 @@ def _status(settings: Settings, name: str) -> JobStatus:
     return JobStatus(
         name=name,
         desired="running" if desired.run else "stopped",
-        state="down" if stale else "restarting" if live and live.trouble else observed.state,
-        cause=live.trouble if live and live.trouble else observed.cause,
+        state="down" if stale else "restarting" if live and live.restarting else observed.state,
+        cause=live.cause if live and live.cause else observed.cause,
         models=list(desired.spec.models),
         attempts=len(observed.attempts),
         job_id=job_id,
@@ -70,11 +75,13 @@ def _status(settings: Settings, name: str) -> JobStatus:
 
 @dataclass(frozen=True)
 class _Live:
-    """What Flink says now: completed checkpoints, watermark, why the job restarts if it does."""
+    """What Flink says now; ``cause`` is that of the last failure if it was overcome just now or
+    not yet."""
 
     checkpoints: int | None
     watermark: str | None
-    trouble: str | None
+    restarting: bool
+    cause: str
 
 
 def _flink(settings: Settings, observed: Observed, job_id: str | None) -> _Live | None:
@@ -85,11 +92,14 @@ def _flink(settings: Settings, observed: Observed, job_id: str | None) -> _Live 
         with FlinkRest(settings.flink_url, timeout_seconds=3) as flink:
             counts = flink.checkpoint_counts(job_id).get("counts", {})
             low = flink.watermark_ms(job_id)
-            trouble = flink.trouble(job_id)
+            failure = flink.last_failure(job_id)
     except LakeheadError:
         return None
     watermark = datetime.fromtimestamp(low / 1000, UTC).isoformat() if low else None
-    return _Live(counts.get("completed"), watermark, trouble)
+    restarting = failure is not None and not failure.overcome
+    told = failure and (restarting or time.time() - failure.at_ms / 1000 < _TELL_SECONDS)
+    cause = failure.cause if failure and told else ""
+    return _Live(counts.get("completed"), watermark, restarting, cause)
 
 
 def _lag(settings: Settings, stream: str) -> int | None:

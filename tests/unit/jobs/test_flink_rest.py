@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from lakehead.errors import NotRunning, SystemFailure
-from lakehead.jobs.flink_rest import FlinkRest
+from lakehead.jobs.flink_rest import Failure, FlinkRest
 
 JOB = "a" * 32
 
@@ -68,26 +68,25 @@ def test_a_cause_is_the_root_of_the_last_failure() -> None:
     assert client.cause(JOB) == "c.D: new"
 
 
-def test_our_own_failures_go_without_the_name_of_their_class() -> None:
+def test_our_own_failures_are_told_without_the_name_of_their_class() -> None:
     trace = "a.B: x\nCaused by: io.lakehead.flink.avro.Gone: no registry\n\tat a.B\n"
     trace += "\tSuppressed: java.net.ConnectException: refused"
-    history = said({"exceptionHistory": {"entries": [{"stacktrace": trace}]}})
-    client, _ = flink({f"/jobs/{JOB}/exceptions": history})
-    assert client.cause(JOB) == "no registry"
+    entries = [{"stacktrace": trace, "timestamp": 1}]
+    client, _ = flink({f"/jobs/{JOB}/exceptions": said({"exceptionHistory": {"entries": entries}})})
+    assert client.last_failure(JOB) == Failure("no registry", 1, overcome=False)
+    assert client.cause(JOB) == "io.lakehead.flink.avro.Gone: no registry"
 
 
 @pytest.mark.parametrize(
-    ("latest", "trouble"),
+    ("latest", "overcome"),
     [
-        ({}, "c.D: new"),
-        ({"completed": None}, "c.D: new"),
-        ({"completed": {"trigger_timestamp": 1000}}, "c.D: new"),
-        ({"completed": {"trigger_timestamp": 1001}}, None),
+        ({}, False),
+        ({"completed": None}, False),
+        ({"completed": {"trigger_timestamp": 1000}}, False),
+        ({"completed": {"trigger_timestamp": 1001}}, True),
     ],
 )
-def test_a_job_is_in_trouble_until_a_checkpoint_since_its_failure(
-    latest: Any, trouble: str | None
-) -> None:
+def test_a_failure_is_overcome_by_a_checkpoint_since(latest: Any, overcome: bool) -> None:
     entries = [{"stacktrace": "Caused by: c.D: new", "timestamp": 1000}]
     client, _ = flink(
         {
@@ -95,13 +94,13 @@ def test_a_job_is_in_trouble_until_a_checkpoint_since_its_failure(
             f"/jobs/{JOB}/checkpoints": said({"latest": latest}),
         }
     )
-    assert client.trouble(JOB) == trouble
+    assert client.last_failure(JOB) == Failure("c.D: new", 1000, overcome)
 
 
-def test_a_job_that_never_failed_is_in_no_trouble() -> None:
+def test_a_job_that_never_failed_has_no_failure() -> None:
     client, _ = flink({f"/jobs/{JOB}/exceptions": said({"exceptionHistory": {"entries": []}})})
-    assert client.trouble(JOB) is None
-    assert flink({})[0].trouble(JOB) is None
+    assert client.last_failure(JOB) is None
+    assert flink({})[0].last_failure(JOB) is None
 
 
 def test_a_job_without_exceptions_has_no_cause() -> None:
