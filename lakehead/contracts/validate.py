@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from lakehead.contracts.model import Contract
-from lakehead.contracts.validate_fast import ENCODER, FastPath
+from lakehead.contracts.validate_fast import ENCODER, fast_path
 from lakehead.contracts.validate_rules import clock_problems, field_problems, own_rule
 from lakehead.contracts.validate_type import event_type
 from lakehead.contracts.validate_values import plain_event, read_object, shown
@@ -40,7 +40,7 @@ class Validator:
 
     def __init__(self, contract: Contract) -> None:
         self.contract = contract
-        self._fast = FastPath(contract)
+        self._fast = fast_path(contract)
         self._flat = not any(f.type.nested for f in contract.fields)
         self._field_problems = field_problems(contract)
         self._own = [own_rule(rule, contract) for rule in contract.rules]
@@ -60,13 +60,7 @@ class Validator:
         Raises:
             InvalidEvent: it is not.
         """
-        if type(event) is dict:
-            plain = event
-        elif self._flat and isinstance(event, msgspec.Struct):
-            plain = msgspec.structs.asdict(event)
-        else:
-            plain = plain_event(event)
-        encoded = self._fast.encode(plain, now)
+        encoded = self._fast(event if type(event) is dict else self._dict(event), now)
         if encoded is not None:
             return encoded
         return ENCODER.encode(_jsonable(self.checked_values(event, now)))
@@ -96,6 +90,11 @@ class Validator:
         if problems:
             raise InvalidEvent(self.contract.stream, problems)
         return ENCODER.encode(_jsonable(values))
+
+    def _dict(self, event: Any) -> Any:
+        if self._flat and isinstance(event, msgspec.Struct):
+            return msgspec.structs.asdict(event)
+        return plain_event(event)
 
     def _values(self, event: Any) -> tuple[dict[str, Any], list[str]]:
         plain = plain_event(event)

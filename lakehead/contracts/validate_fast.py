@@ -19,7 +19,7 @@ from lakehead.contracts.model import Contract, Field
 from lakehead.contracts.patterns import compile_pattern
 from lakehead.contracts.types import FieldType
 from lakehead.contracts.validate_condition import compile_condition
-from lakehead.contracts.validate_rules import EPOCH, checks_of, comparable_bound, latest
+from lakehead.contracts.validate_rules import EPOCH, checks_of, comparable_bound, latest_time
 from lakehead.contracts.validate_values import LONGEST_KEY_BYTES, RANGES, members, single, step
 
 _FIRST = datetime(1, 1, 1, tzinfo=UTC)
@@ -34,7 +34,7 @@ _REFUSED = (msgspec.ValidationError, ValueError, TypeError, ArithmeticError)
 Check = Callable[[Any], Any]
 
 ENCODER = msgspec.json.Encoder(decimal_format="number")
-_encode = ENCODER.encode
+_encode, _convert = ENCODER.encode, msgspec.convert
 
 
 def attribute(name: str) -> str:
@@ -42,37 +42,34 @@ def attribute(name: str) -> str:
     return f"{name}_" if keyword.iskeyword(name) else name
 
 
-class FastPath:
-    """``encode`` of one contract."""
+def fast_path(contract: Contract) -> Callable[[Any, float | None], bytes | None]:
+    """A function from an event, a dict, and the time, epoch seconds, to its JSON; it gives None for
+    an event that it does not accept."""
+    row_type, checks = _struct(contract.stream, _from_1970(contract))
+    holds = _unrolled(checks, f"row.{attribute(contract.event_time)} <= latest")
+    columns = {f.name: f.type for f in contract.fields}
+    own = [compile_condition(rule.condition, columns) for rule in contract.rules]
+    # The latest event time of a second, so that it is reckoned once a second. In one tuple, since
+    # threads share it.
+    limit = (-1, _LAST)
 
-    def __init__(self, contract: Contract) -> None:
-        self._contract = contract
-        self._row, checks = _struct(contract.stream, _from_1970(contract))
-        self._holds = _unrolled(checks, f"row.{attribute(contract.event_time)} <= latest")
-        columns = {f.name: f.type for f in contract.fields}
-        self._own = [compile_condition(rule.condition, columns) for rule in contract.rules]
-        self._until, self._latest = -1, _LAST
-
-    def encode(self, event: Any, now: float | None) -> bytes | None:
-        """``event``, a dict, as JSON; None where it is not accepted here."""
+    def encode(event: Any, now: float | None) -> bytes | None:
+        nonlocal limit
+        latest = _LAST
+        if now is not None:
+            second, latest = limit
+            if second != int(now):
+                latest = latest_time(contract, int(now))
+                limit = (int(now), latest)
         try:
-            row = msgspec.convert(event, self._row)
-            if not self._holds(row, _LAST if now is None else self._limit(now)):
+            row = _convert(event, row_type)
+            if not holds(row, latest) or (own and not all(rule(event) for rule in own)):
                 return None
-            for holds in self._own:
-                if not holds(event):
-                    return None
             return _encode(row)
         except _REFUSED:
             return None
 
-    def _limit(self, now: float) -> datetime:
-        """The latest event time, of the whole second, so that it is reckoned once a second."""
-        until = int(now) + 1
-        if until != self._until:
-            self._latest = latest(self._contract, until - 1)
-            self._until = until
-        return self._latest
+    return encode
 
 
 def _from_1970(contract: Contract) -> tuple[Field, ...]:

@@ -137,7 +137,7 @@ def clock_problems(contract: Contract, values: dict[str, Any], now: float | None
     name = contract.event_time
     if moment < EPOCH:
         return [f"{name}.epoch: is {rule_value(moment)}, expected 1970 or later"]
-    if now is None or moment <= latest(contract, now):
+    if now is None or moment <= latest_time(contract, now):
         return []
     clock = (EPOCH + timedelta(seconds=now)).isoformat()
     seconds = int(contract.clock_skew.total_seconds())
@@ -147,7 +147,7 @@ def clock_problems(contract: Contract, values: dict[str, Any], now: float | None
     ]
 
 
-def latest(contract: Contract, now: float) -> datetime:
+def latest_time(contract: Contract, now: float) -> datetime:
     """The last event time that is valid when the clock says ``now``, epoch seconds."""
     return EPOCH + timedelta(seconds=now) + contract.clock_skew
 
