@@ -17,7 +17,7 @@ from lakehead.settings import Settings
 from lakehead.stack import lifecycle
 from lakehead.stack.supervisor import Supervisor
 from lakehead.streams.manifest import Manifest
-from lakehead.streams.produce import ProduceOptions, Progress, produce
+from lakehead.streams.produce import Faults, ProduceOptions, Progress, produce
 
 STREAM, MODEL = "orders", "revenue_by_country"
 # A first few lines give the stream a watermark, so that what comes late later is seen to be late.
@@ -65,7 +65,8 @@ class Demo:
             "in flight": self.audit.in_flight,
             "unexplained": self.before.unexplained + self.after.unexplained,
             "different after reconcile": self.after.different,
-            "poison that is not dead": self.injected.poison - self.injected.poison_found,
+            "poison that is not dead by its cause": self.injected.poison
+            - self.injected.poison_found,
             "late that is not flagged": self.injected.late - self.injected.late_found,
         }
         wrong = {name: count for name, count in failures.items() if count}
@@ -115,8 +116,9 @@ def _stages(settings: Settings, demo: Demo, rate: float, say: Say, count: Say) -
     with _timed(demo, f"produce {OPENING_EVENTS + events:,} events", say):
         opening = produce(settings, contract, ProduceOptions(events=OPENING_EVENTS, rate=2_000))
         _wait_until_landed(settings, opening)
-        faults = ProduceOptions(events=events, rate=rate, poison=0.001, late=0.01, seed=1)
-        main = produce(settings, contract, faults, progress)
+        faults = Faults(poison=0.001, late=0.01)
+        options = ProduceOptions(events=events, rate=rate, seed=1, faults=faults)
+        main = produce(settings, contract, options, progress)
     with _timed(demo, "land and audit", say):
         demo.audit = audit(settings, STREAM, wait_seconds=120)
         demo.injected = find_injected(settings, main)
@@ -155,17 +157,22 @@ def _wait_until_landed(settings: Settings, opening: Manifest, deadline_seconds: 
 
 
 def find_injected(settings: Settings, manifest: Manifest) -> Injected:
-    """Look the manifest's faults up in the lake, by partition and offset."""
+    """Look the manifest's faults up in the lake, by coordinates; poison by its cause as well."""
     tables = {f"landing.{STREAM}": None, f"landing.{STREAM}_dead": None}
     with connect(settings, tables) as lake:
-        lake.execute("CREATE TABLE poison (p INTEGER, o BIGINT)")
+        lake.execute("CREATE TABLE poison (p INTEGER, o BIGINT, expected VARCHAR)")
         lake.execute("CREATE TABLE late (p INTEGER, o BIGINT)")
-        poison = [(p, o) for p, o, _ in manifest.poison.coordinates]
-        for table, rows in (("poison", poison), ("late", manifest.late.coordinates)):
-            if rows:
-                lake.executemany(f"INSERT INTO {table} VALUES (?, ?)", rows)
+        expected = manifest.poison.expected
+        poison = [(p, o, expected[kind]) for p, o, kind in manifest.poison.coordinates]
+        if poison:
+            lake.executemany("INSERT INTO poison VALUES (?, ?, ?)", poison)
+        if manifest.late.coordinates:
+            lake.executemany("INSERT INTO late VALUES (?, ?)", manifest.late.coordinates)
         on = "ON kafka_partition = p AND kafka_offset = o"
-        dead = lake.execute(f"SELECT count(*) FROM landing.{STREAM}_dead JOIN poison {on}")
+        dead = lake.execute(
+            f"SELECT count(*) FROM landing.{STREAM}_dead JOIN poison {on}"
+            " WHERE contains(cause, expected)"
+        )
         dead_found = dead.fetchone()
         flagged = lake.execute(f"SELECT count(*) FROM landing.{STREAM} JOIN late {on} WHERE late")
         late_found = flagged.fetchone()

@@ -1,92 +1,89 @@
-"""Faults put into a stream on purpose: poison that must die, and events that come late."""
+"""Which events of a stream get which fault; ``spoil`` says how poison is made."""
 
 from random import Random
 
-import orjson
+from lakehead.streams.options import Faults
+from lakehead.streams.poison import HUGE
 
 LATE = "late"
-TRUNCATED = "truncated"
-WRONG_TYPE = "wrong_type"
-MISSING_FIELD = "missing_field"
-BAD_ENUM = "bad_enum"
-NOT_UTF8 = "not_utf8"
-EMPTY = "empty"
-NOT_AN_OBJECT = "not_an_object"
-FUTURE_CLOCK = "future_clock"
-TOMBSTONE = "tombstone"
-POISON_KINDS = (
-    TRUNCATED,
-    WRONG_TYPE,
-    MISSING_FIELD,
-    BAD_ENUM,
-    NOT_UTF8,
-    EMPTY,
-    NOT_AN_OBJECT,
-    FUTURE_CLOCK,
-    TOMBSTONE,
-)
+OUT_OF_ORDER = "out_of_order"
+DUPLICATE = "duplicate"
+HOT, NULL = "hot", "null"
+# A huge record is a mebibyte: no run makes more of them of one stream than this.
+MOST_HUGE = 50
 
 _WARM_UP_SHARE = 10
 _WARM_UP_EVENTS = 1000
-_COUNTRY = "C\u00f4te d'Ivoire"
+
+
+def warm_up(events: int) -> int:
+    """How many events of a run come before the first that may be late.
+
+    Before it there is no watermark that they could be behind: a tenth of the events and at least
+    1000, but never more than half of them.
+    """
+    return min(max(events // _WARM_UP_SHARE, _WARM_UP_EVENTS), events // 2)
 
 
 class FaultPlan:
-    """Which events of a run get which fault; deterministic by seed.
+    """The faults of one stream's events; deterministic by seed and stream.
 
-    ``poison`` and ``late`` are shares (0..1). Poison kinds take turns, so that their counts differ
-    by one at most. Late events are drawn after a warm-up, for before it there is no watermark that
-    they could be behind: a tenth of the events and at least 1000, but never more than half of them.
+    ``kinds`` are the poison kinds that take turns, so that their counts differ by one at most (but
+    for ``huge``, of which there are `MOST_HUGE`). ``first_late`` is the first of the stream's
+    events that may be late.
     """
 
-    def __init__(self, events: int, seed: int, poison: float, late: float) -> None:
-        self._random = Random(seed)
-        self._poison = poison
-        self._faults = poison + late
-        self._turn = self._random.randrange(len(POISON_KINDS))
-        self._warm_up = min(max(events // _WARM_UP_SHARE, _WARM_UP_EVENTS), events // 2)
+    def __init__(
+        self, faults: Faults, kinds: tuple[str, ...], first_late: int, seed: int, stream: str
+    ) -> None:
+        self._random = Random(f"{seed}/faults/{stream}")
+        self._kinds = kinds
+        self._turn = self._random.randrange(len(kinds)) if kinds else 0
+        self._huge = 0
+        self._first_late = first_late
+        self._poison = faults.poison if kinds else 0.0
+        self._late = self._poison + faults.late
+        self._out_of_order = self._late + faults.out_of_order
+        self._any = self._out_of_order + faults.duplicates
+        self._hot = faults.hot_keys
+        self._odd_keys = faults.hot_keys + faults.null_keys
 
     def draw(self, index: int) -> str | None:
-        """The fault of the event ``index``: None, ``LATE`` or one of ``POISON_KINDS``.
+        """The fault of the stream's event ``index`` (from 0): a poison kind, ``LATE``,
+        ``OUT_OF_ORDER``, ``DUPLICATE`` or None.
 
         To be called once an event, in order.
         """
-        if not self._faults:
+        if not self._any:
             return None
         drawn = self._random.random()
+        if drawn >= self._any:
+            return None
         if drawn < self._poison:
-            kind = POISON_KINDS[self._turn]
-            self._turn = (self._turn + 1) % len(POISON_KINDS)
+            return self._next_kind()
+        if drawn < self._late:
+            return LATE if index >= self._first_late else None
+        return OUT_OF_ORDER if drawn < self._out_of_order else DUPLICATE
+
+    def draw_key(self) -> str | None:
+        """``HOT``, ``NULL`` or None: what becomes of the next record's key."""
+        if not self._odd_keys:
+            return None
+        drawn = self._random.random()
+        if drawn >= self._odd_keys:
+            return None
+        return HOT if drawn < self._hot else NULL
+
+    def share(self) -> float:
+        """A number from 0 to 1 by chance: how much of a bound an event uses up."""
+        return self._random.random()
+
+    def _next_kind(self) -> str | None:
+        kind = self._kinds[self._turn]
+        self._turn = (self._turn + 1) % len(self._kinds)
+        if kind != HUGE:
             return kind
-        return LATE if drawn < self._faults and index >= self._warm_up else None
-
-
-def spoil(kind: str, value: bytes, index: int, future: str) -> bytes | None:
-    """The valid orders event ``value`` with the poison ``kind`` in it; None for a tombstone.
-
-    ``future`` is the event time (ISO-8601) that a future clock gives.
-    """
-    if kind == TRUNCATED:
-        return value[: len(value) // 2]
-    if kind == EMPTY:
-        return b""
-    if kind == TOMBSTONE:
-        return None
-    if kind == NOT_AN_OBJECT:
-        return b"[%b]" % value if index % 2 else b"42"
-    event = orjson.loads(value)
-    if kind == WRONG_TYPE:
-        event["quantity"] = "oops"
-    elif kind == MISSING_FIELD:
-        del event["country"]
-    elif kind == BAD_ENUM:
-        event["status"] = "teleported"
-    elif kind == FUTURE_CLOCK:
-        event["event_time"] = future
-    elif kind == NOT_UTF8:
-        # What a producer that thinks in Latin-1 would write.
-        event["country"] = _COUNTRY
-        return orjson.dumps(event).replace(_COUNTRY.encode(), _COUNTRY.encode("latin-1"))
-    else:
-        raise ValueError(f"{kind!r} is no kind of poison; expected one of {POISON_KINDS}")
-    return orjson.dumps(event)
+        if self._huge < MOST_HUGE:
+            self._huge += 1
+            return kind
+        return self._next_kind() if len(self._kinds) > 1 else None

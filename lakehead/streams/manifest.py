@@ -8,6 +8,9 @@ from typing import Any
 from lakehead.errors import UserError
 from lakehead.settings import Settings, write_whole
 
+# Counted up when what a manifest says changes.
+FORMAT = 2
+
 
 @dataclass
 class PartitionRange:
@@ -31,16 +34,25 @@ class Failed:
 
 @dataclass
 class Poison:
-    """Spoilt events that Kafka acknowledged; ``coordinates`` are (partition, offset, kind)."""
+    """Spoilt events that Kafka acknowledged; ``coordinates`` are (partition, offset, kind).
+
+    ``expected`` is, by kind, part of the cause that the dead table must give. ``left_out`` are the
+    kinds that the contract cannot have, with the reason.
+    """
 
     count: int = 0
     by_kind: dict[str, int] = field(default_factory=dict)
+    expected: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
     coordinates: list[tuple[int, int, str]] = field(default_factory=list)
 
 
 @dataclass
 class Late:
-    """Events moved back in time that Kafka acknowledged; coordinates are (partition, offset)."""
+    """Events moved back in time that Kafka acknowledged: they must be landed, and flagged late.
+
+    Coordinates are (partition, offset).
+    """
 
     late_by_seconds: float
     count: int = 0
@@ -48,31 +60,78 @@ class Late:
 
 
 @dataclass
-class Natural:
-    """The sample's own dirt among the events that were not poisoned.
+class OutOfOrder:
+    """Events sent after later ones that Kafka acknowledged: they must be landed.
 
-    cancelled         lines of cancelled invoices
-    without_customer  lines without a customer
-    duplicate_lines   lines equal to an earlier one in all fields, the file's time among them
-    backward          lines behind the newest file time before them
+    ``beyond_delay`` of them were behind the stream's newest event time by more than its watermark
+    delay, and may be flagged late. ``by_seconds`` is how far behind they could get.
     """
 
-    cancelled: int = 0
-    without_customer: int = 0
-    duplicate_lines: int = 0
+    by_seconds: float
+    count: int = 0
+    beyond_delay: int = 0
+    coordinates: list[tuple[int, int]] = field(default_factory=list)
+
+
+@dataclass
+class Duplicates:
+    """Second copies that Kafka acknowledged: they must be landed, as their first copies are."""
+
+    count: int = 0
+    coordinates: list[tuple[int, int]] = field(default_factory=list)
+
+
+@dataclass
+class Keys:
+    """What was done to records' keys, and so to their partitions; the fields are as they were.
+
+    ``hot`` records have the key ``hot_key``, ``null`` ones none. ``idle_partitions`` got nothing.
+    ``left_out`` says what could not be done to this stream, and why.
+    """
+
+    hot: int = 0
+    hot_key: str | None = None
+    null: int = 0
+    idle_partitions: list[int] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Natural:
+    """The source's own dirt among the events that were not poisoned.
+
+    backward   events behind the newest source time before them
+    nulls      by field, how many events have none
+    """
+
     backward: int = 0
+    nulls: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class Rejected:
+    """Rows of a person's own file that break the contract, and so were not sent.
+
+    ``file`` has each with its reasons; None where there are none.
+    """
+
+    count: int = 0
+    first_reason: str | None = None
+    file: str | None = None
 
 
 @dataclass
 class Manifest:
-    """One run of the producer.
+    """One stream's part in one run of the producer.
 
     ``events`` were handed to Kafka's client: those acknowledged (the sum over ``partitions``),
     those ``failed``, and ``unacknowledged`` ones, whose fate is not known. Times are ISO-8601, UTC.
-    ``event_time`` is the oldest and newest event time that is not poison, null where all is.
+    ``source`` is ``sample``, or the file that the events come from. ``event_time`` is the oldest
+    and newest event time that is not poison, null where all is.
     """
 
     stream: str
+    source: str
     seed: int
     started: str
     finished: str
@@ -84,8 +143,13 @@ class Manifest:
     failed: Failed
     poison: Poison
     late: Late
+    out_of_order: OutOfOrder
+    duplicates: Duplicates
+    keys: Keys
     natural: Natural
+    rejected: Rejected
     event_time: tuple[str, str] | None
+    format: int = FORMAT
 
     @property
     def acknowledged(self) -> int:
@@ -108,10 +172,18 @@ class Manifest:
         """The inverse of ``to_json``.
 
         Raises:
-            ValueError: not a manifest.
+            ValueError: not a manifest, or one of another format.
         """
+        return cls.from_document(json.loads(text))
+
+    @classmethod
+    def from_document(cls, document: Any) -> "Manifest":
+        """The manifest that a parsed JSON document is. Raises as ``from_json``."""
         try:
-            return _parse(json.loads(text))
+            found = document.get("format", 1)
+            if found != FORMAT:
+                raise ValueError(f"a manifest of format {found}, expected {FORMAT}")
+            return _parse(document)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a manifest: {error!r}") from error
 
@@ -140,22 +212,28 @@ def read_manifests(settings: Settings, stream: str) -> list[Manifest]:
 
 
 def _parse(document: dict[str, Any]) -> Manifest:
-    poison, late = document["poison"], document["late"]
     span = document["event_time"]
-    return Manifest(
-        **document
-        | {
-            "partitions": {int(p): PartitionRange(**r) for p, r in document["partitions"].items()},
-            "failed": Failed(**document["failed"]),
-            "poison": Poison(
-                **poison | {"coordinates": [_coordinate(c) for c in poison["coordinates"]]}
-            ),
-            "late": Late(**late | {"coordinates": [_coordinate(c) for c in late["coordinates"]]}),
-            "natural": Natural(**document["natural"]),
-            "event_time": None if span is None else (span[0], span[1]),
-        }
-    )
+    parts = {
+        name: kind(**document[name] | _coordinates(document[name])) for name, kind in _PARTS.items()
+    }
+    partitions = {int(p): PartitionRange(**r) for p, r in document["partitions"].items()}
+    span = None if span is None else (span[0], span[1])
+    return Manifest(**document | parts | {"partitions": partitions, "event_time": span})
 
 
-def _coordinate(values: list[Any]) -> Any:
-    return tuple(values)
+_PARTS: dict[str, Any] = {
+    "failed": Failed,
+    "poison": Poison,
+    "late": Late,
+    "out_of_order": OutOfOrder,
+    "duplicates": Duplicates,
+    "keys": Keys,
+    "natural": Natural,
+    "rejected": Rejected,
+}
+
+
+def _coordinates(part: dict[str, Any]) -> dict[str, Any]:
+    if "coordinates" not in part:
+        return {}
+    return {"coordinates": [tuple(values) for values in part["coordinates"]]}

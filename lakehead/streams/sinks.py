@@ -21,12 +21,24 @@ class Delivered(Protocol):
 
 # Called once for every record: what went wrong, or None; and the record.
 OnDelivery = Callable[[Any, Delivered], None]
+# The partition of the key, or any where there is none.
+ANY_PARTITION = -1
+# More than any record that is sent: it is counted before compression, and a record that the job
+# is to refuse for its size is larger than what Kafka takes by default.
+_MOST_BYTES = 8_000_000
 
 
 class Sink(Protocol):
     """Takes records, and reports the delivery of each one from within ``poll`` or ``flush``."""
 
-    def produce(self, key: bytes | None, value: bytes | None, on_delivery: OnDelivery) -> None:
+    def produce(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        on_delivery: OnDelivery,
+        partition: int = ANY_PARTITION,
+    ) -> None:
         """Queue a record.
 
         Raises:
@@ -42,17 +54,16 @@ class Sink(Protocol):
 
 
 class KafkaSink:
-    """An idempotent producer to one topic.
+    """An idempotent producer.
 
     A record that the broker does not take in ``message.timeout.ms`` is reported as failed, which
     bridges the restart of a broker.
     """
 
-    def __init__(self, settings: Settings, topic: str) -> None:
+    def __init__(self, settings: Settings) -> None:
         from confluent_kafka import KafkaException, Producer
 
         self._error = KafkaException
-        self._topic = topic
         self._producer = Producer(
             client_config(settings)
             | {
@@ -60,15 +71,25 @@ class KafkaSink:
                 "enable.idempotence": True,
                 "linger.ms": 20,
                 "compression.type": "lz4",
+                "message.max.bytes": _MOST_BYTES,
                 "message.timeout.ms": 120_000,
                 # As Java clients do, so that a key has one partition whoever writes it.
                 "partitioner": "murmur2_random",
             }
         )
 
-    def produce(self, key: bytes | None, value: bytes | None, on_delivery: OnDelivery) -> None:
+    def produce(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        on_delivery: OnDelivery,
+        partition: int = ANY_PARTITION,
+    ) -> None:
         try:
-            self._producer.produce(self._topic, value=value, key=key, on_delivery=on_delivery)
+            self._producer.produce(
+                topic, value=value, key=key, partition=partition, on_delivery=on_delivery
+            )
         except self._error as error:
             raise SystemFailure(f"Kafka's client refuses to go on: {error}") from error
 
@@ -87,6 +108,7 @@ class Record:
     at_offset: int
     key: bytes | None
     value: bytes | None
+    topic: str = ""
 
     def partition(self) -> int:
         return self.at_partition
@@ -96,7 +118,7 @@ class Record:
 
 
 class MemorySink:
-    """A double of a topic: ``records`` in the order of their production.
+    """A double of topics with ``partitions`` each: ``records`` in the order of their production.
 
     ``capacity`` records fit in the queue before it is full. ``refuse``, given the number of a
     record (from 0), returns the error that its delivery reports, or None.
@@ -109,21 +131,31 @@ class MemorySink:
         refuse: Callable[[int], str | None] = lambda number: None,
     ) -> None:
         self.records: list[Record] = []
-        self._ends = [0] * partitions
+        self._partitions = partitions
+        self._ends: dict[tuple[str, int], int] = {}
         self._capacity = capacity
         self._refuse = refuse
         self._taken = 0
         self._queue: deque[tuple[OnDelivery, str | None, Record]] = deque()
 
-    def produce(self, key: bytes | None, value: bytes | None, on_delivery: OnDelivery) -> None:
+    def produce(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        on_delivery: OnDelivery,
+        partition: int = ANY_PARTITION,
+    ) -> None:
         if len(self._queue) >= self._capacity:
             raise BufferError("the queue is full")
-        partition = zlib.crc32(key or b"") % len(self._ends)
+        if partition == ANY_PARTITION:
+            partition = zlib.crc32(key or b"") % self._partitions
         error = self._refuse(self._taken)
         self._taken += 1
-        record = Record(partition, self._ends[partition] if error is None else -1, key, value)
+        end = self._ends.get((topic, partition), 0)
+        record = Record(partition, end if error is None else -1, key, value, topic)
         if error is None:
-            self._ends[partition] += 1
+            self._ends[topic, partition] = end + 1
             self.records.append(record)
         self._queue.append((on_delivery, error, record))
 

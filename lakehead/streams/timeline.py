@@ -1,6 +1,6 @@
-"""From the file's time to event time, and to the moment of sending.
+"""From a source's time to event time, and to the moment of sending.
 
-The file has a resolution of a minute, empty nights, and one place where it steps back by days.
+A source may have a resolution of a minute, empty nights, and places where it steps back by days.
 Each timeline decides what of that a person wants to see, but all keep the steps back, for they
 are what makes a stream out of order.
 
@@ -14,8 +14,8 @@ from functools import lru_cache
 from typing import Protocol
 
 from lakehead.errors import UserError
-from lakehead.streams.options import ProduceOptions
-from lakehead.streams.retail import Sample
+from lakehead.streams.events import Source
+from lakehead.streams.options import BURST_EVERY, BURST_SECONDS, ProduceOptions
 
 _AHEAD_MS = 6 * 3600 * 1000
 _FAR_FUTURE_MS = int(datetime(2099, 1, 1, tzinfo=UTC).timestamp() * 1000)
@@ -28,7 +28,7 @@ class Timeline(Protocol):
     def at(self, index: int, seconds: int, newest: int) -> tuple[int, int]:
         """When to send, and the event time, of the event ``index`` (from 0).
 
-        ``seconds`` is the line's file time, ``newest`` the newest file time up to this line.
+        ``seconds`` is the event's source time, ``newest`` the newest source time up to this event.
         The event time is never behind the moment of sending: event <= due.
         """
 
@@ -38,7 +38,7 @@ class Timeline(Protocol):
 
 @dataclass(frozen=True)
 class Original:
-    """The file's own times, sent at ``rate`` events a second, or at once."""
+    """The source's own times, sent at ``rate`` events a second, or at once."""
 
     start: int
     rate: float | None
@@ -53,18 +53,30 @@ class Original:
 
 @dataclass(frozen=True)
 class Steady:
-    """``rate`` events a second, evenly spaced; a line that is behind in the file stays behind.
+    """``rate`` events a second, evenly spaced; what is behind in the source stays behind.
 
-    ``speed`` scales that distance: it is what the file's average rhythm becomes at this rate.
+    ``speed`` scales that distance: it is what the source's average rhythm becomes at this rate.
+    ``burst`` is how many times higher the rate is in the last second of every ten.
     """
 
     start: int
     rate: float
     speed: float
     arrived: int | None = None
+    burst: float | None = None
+
+    def spaced(self, index: int) -> int:
+        """Milliseconds from the first event to the event ``index``."""
+        if self.burst is None:
+            return int(index * 1000 / self.rate)
+        calm_seconds = BURST_EVERY - BURST_SECONDS
+        calm, high = calm_seconds * self.rate, self.burst * self.rate
+        cycles, rest = divmod(index, calm + high * BURST_SECONDS)
+        within = rest / self.rate if rest < calm else calm_seconds + (rest - calm) / high
+        return int((cycles * BURST_EVERY + within) * 1000)
 
     def at(self, index: int, seconds: int, newest: int) -> tuple[int, int]:
-        spaced = int(index * 1000 / self.rate)
+        spaced = self.spaced(index)
         behind = int((newest - seconds) * 1000 / self.speed) if seconds < newest else 0
         due = self.start + spaced
         return due, due - behind
@@ -75,7 +87,7 @@ class Steady:
 
 @dataclass(frozen=True)
 class Rhythm:
-    """The file's own rhythm, nights and all, ``speed`` times faster; ``first`` is its begin."""
+    """The source's own rhythm, nights and all, ``speed`` times faster; ``first`` is its begin."""
 
     start: int
     first: int
@@ -92,7 +104,7 @@ class Rhythm:
         return (due if self.arrived is None else self.arrived) + _AHEAD_MS
 
 
-def timeline_of(options: ProduceOptions, sample: Sample, now: int) -> Timeline:
+def timeline_of(options: ProduceOptions, source: Source, now: int) -> Timeline:
     """The timeline that the options ask for, begun at ``now`` (epoch milliseconds).
 
     Raises:
@@ -100,19 +112,20 @@ def timeline_of(options: ProduceOptions, sample: Sample, now: int) -> Timeline:
             without pace, events that would reach decades back.
     """
     if options.original_time:
-        _check_past(options, sample, now)
+        _check_past(options, source, now)
         return Original(now, options.rate)
     if options.speed is not None:
         if options.pace:
-            return Rhythm(now, sample.first, options.speed)
-        span = int((sample.newest_of(options.events) - sample.first) * 1000 / options.speed)
-        return Rhythm(now - _checked(span), sample.first, options.speed, now)
+            return Rhythm(now, source.first, options.speed)
+        span = int((source.newest_of(options.events) - source.first) * 1000 / options.speed)
+        return Rhythm(now - _checked(span), source.first, options.speed, now)
     rate = options.steady_rate
     assert rate is not None
-    speed = rate / sample.rows_per_second
+    speed = rate * source.period / source.rows
     if options.pace:
-        return Steady(now, rate, speed)
-    return Steady(now - _checked(int((options.events - 1) * 1000 / rate)), rate, speed, now)
+        return Steady(now, rate, speed, burst=options.burst)
+    span = Steady(0, rate, speed, burst=options.burst).spaced(options.events - 1)
+    return Steady(now - _checked(span), rate, speed, now, options.burst)
 
 
 def iso(moment: int) -> str:
@@ -127,8 +140,8 @@ def _second(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
 
 
-def _check_past(options: ProduceOptions, sample: Sample, now: int) -> None:
-    most = sample.rows * ((now // 1000 - sample.newest) // sample.period + 1)
+def _check_past(options: ProduceOptions, source: Source, now: int) -> None:
+    most = source.rows * ((now // 1000 - source.newest) // source.period + 1)
     if options.events > most:
         raise UserError(
             f"events is {options.events}; in original time the replays behind the sample's end "

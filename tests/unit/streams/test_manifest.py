@@ -8,19 +8,27 @@ from hypothesis import strategies as st
 from lakehead.errors import UserError
 from lakehead.settings import Settings
 from lakehead.streams.manifest import (
+    Duplicates,
     Failed,
+    Keys,
     Late,
     Manifest,
     Natural,
+    OutOfOrder,
     PartitionRange,
     Poison,
+    Rejected,
     read_manifests,
 )
 
 counts = st.integers(0, 2**40)
+texts = st.text(max_size=5)
+reasons = st.dictionaries(texts, texts, max_size=3)
+coordinates = st.lists(st.tuples(st.integers(0, 9), counts), max_size=4)
 manifests = st.builds(
     Manifest,
     stream=st.just("orders"),
+    source=texts,
     seed=st.integers(),
     started=st.just("2026-01-02T03:04:05.000006Z"),
     finished=st.just("2026-01-02T03:05:00.000000Z"),
@@ -35,23 +43,25 @@ manifests = st.builds(
     poison=st.builds(
         Poison,
         counts,
-        st.dictionaries(st.text(max_size=5), counts, max_size=3),
-        st.lists(st.tuples(st.integers(0, 9), counts, st.text(max_size=5)), max_size=4),
+        st.dictionaries(texts, counts, max_size=3),
+        reasons,
+        reasons,
+        st.lists(st.tuples(st.integers(0, 9), counts, texts), max_size=4),
     ),
-    late=st.builds(
-        Late,
-        st.floats(0.1, 1e6),
-        counts,
-        st.lists(st.tuples(st.integers(0, 9), counts), max_size=4),
-    ),
-    natural=st.builds(Natural, counts, counts, counts, counts),
-    event_time=st.none() | st.tuples(st.text(max_size=5), st.text(max_size=5)),
+    late=st.builds(Late, st.floats(0.1, 1e6), counts, coordinates),
+    out_of_order=st.builds(OutOfOrder, st.floats(0.1, 1e6), counts, counts, coordinates),
+    duplicates=st.builds(Duplicates, counts, coordinates),
+    keys=st.builds(Keys, counts, st.none() | texts, counts, st.lists(st.integers(0, 9)), reasons),
+    natural=st.builds(Natural, counts, st.dictionaries(texts, counts, max_size=3)),
+    rejected=st.builds(Rejected, counts, st.none() | texts, st.none() | texts),
+    event_time=st.none() | st.tuples(texts, texts),
 )
 
 
 def blank(started: str, stream: str = "orders") -> Manifest:
     return Manifest(
         stream=stream,
+        source="sample",
         seed=7,
         started=started,
         finished=started,
@@ -63,7 +73,11 @@ def blank(started: str, stream: str = "orders") -> Manifest:
         failed=Failed(),
         poison=Poison(),
         late=Late(300.0),
+        out_of_order=OutOfOrder(1.0),
+        duplicates=Duplicates(),
+        keys=Keys(),
         natural=Natural(),
+        rejected=Rejected(),
         event_time=None,
     )
 
@@ -83,6 +97,23 @@ def test_an_unknown_key_is_a_value_error() -> None:
     document = json.loads(blank("2026-01-02T03:04:05.000006Z").to_json()) | {"more": 1}
     with pytest.raises(ValueError, match="not a manifest"):
         Manifest.from_json(json.dumps(document))
+
+
+@pytest.mark.parametrize("found", [1, 3, "2", None])
+def test_another_format_is_named(found: object) -> None:
+    document = json.loads(blank("2026-01-02T03:04:05.000006Z").to_json()) | {"format": found}
+    with pytest.raises(ValueError, match=f"a manifest of format {found}, expected 2"):
+        Manifest.from_json(json.dumps(document))
+
+
+def test_a_manifest_from_before_formats_is_of_the_first(tmp_path: Path) -> None:
+    document = json.loads(blank("2026-01-02T03:04:05.000006Z").to_json())
+    del document["format"]
+    settings = Settings(home=tmp_path, project=tmp_path)
+    settings.manifests.mkdir()
+    (settings.manifests / "orders-1.json").write_text(json.dumps(document))
+    with pytest.raises(UserError, match=r"orders-1.json is a manifest of format 1, expected 2"):
+        read_manifests(settings, "orders")
 
 
 def test_file_is_named_by_stream_start_and_seed(tmp_path: Path) -> None:
