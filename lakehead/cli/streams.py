@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lakehead.cli.options import Home, Json
+from lakehead.cli.options import Home, Json, complete_stream
 from lakehead.cli.render import Steps, out, print_json, steps, table
 from lakehead.errors import UserError
 from lakehead.settings import Settings, load_settings
@@ -36,7 +36,12 @@ def register(app: typer.Typer) -> None:
 
 def produce(
     streams: Annotated[
-        list[str] | None, typer.Argument(help="Streams that have contracts.", show_default=False)
+        list[str] | None,
+        typer.Argument(
+            help="Streams that have contracts.",
+            show_default=False,
+            autocompletion=complete_stream,
+        ),
     ] = None,
     all_: Annotated[bool, typer.Option("--all", help="All streams that have contracts.")] = False,
     events: Annotated[
@@ -187,7 +192,12 @@ def produce(
         own = {"format": format_, "time_zone": time_zone}
         _refuse(own | {"ignore_unknown": ignore_unknown, "dry_run": dry_run}, "without --from")
         settings = load_settings(home)
-        _produce_sample(settings, _contracts(settings, streams or [], all_), options, json_)
+        contracts = _contracts(settings, streams or [], all_)
+        manifests = _produce_sample(settings, contracts, options)
+        if json_:
+            print_json({"streams": {m.stream: m for m in manifests}})
+        else:
+            show_manifests(settings, manifests)
         return
     from lakehead.streams.own_data import OwnDataOptions
 
@@ -225,16 +235,12 @@ def _contracts(settings: Settings, streams: list[str], all_: bool) -> list["Cont
 
 
 def _produce_sample(
-    settings: Settings, contracts: list["Contract"], options: "ProduceOptions", json_: bool
-) -> None:
+    settings: Settings, contracts: list["Contract"], options: "ProduceOptions"
+) -> list["Manifest"]:
     from lakehead.streams.produce import produce_streams
 
     with steps("producing") as view:
-        manifests = produce_streams(settings, contracts, options, _shown(view))
-    if json_:
-        print_json({"streams": {m.stream: m for m in manifests}})
-    else:
-        show_manifests(settings, manifests)
+        return produce_streams(settings, contracts, options, _shown(view))
 
 
 def _publish(
@@ -246,11 +252,8 @@ def _publish(
         published = publish(settings, contract, options, _shown(view))
     if json_:
         counts = {"rows": published.rows, "valid": published.valid}
-        print_json(
-            counts
-            | {"rejected": published.manifest.rejected}
-            | ({} if options.dry_run else {"streams": {contract.stream: published.manifest}})
-        )
+        streams = {} if options.dry_run else {contract.stream: published.manifest}
+        print_json(counts | {"rejected": published.manifest.rejected, "streams": streams})
     else:
         _show_published(settings, published, options.dry_run)
     published.check()

@@ -8,7 +8,7 @@ import binascii
 import json
 import re
 from collections.abc import Callable
-from datetime import date, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
 from typing import Any
 
@@ -26,8 +26,8 @@ def converter(kind: FieldType, zone: tzinfo | None = None) -> Convert:
     """A function from a value of a file to the type's Python value, or to what it was given.
 
     Takes text as CSV has it, values as JSON has them, and Python's own. Objects, arrays and maps
-    may be JSON text. ``zone`` is where times are that have none; without it they stay as they are,
-    which is not a ``timestamp``. None stays None.
+    may be JSON text. ``zone`` is where times are that have none, which become UTC; without it they
+    stay as they are, which is not a ``timestamp``. None stays None.
     """
     match kind.kind:
         case "int" | "long":
@@ -111,7 +111,7 @@ def _to_moment(value: Any, zone: tzinfo | None) -> Any:
     if type(value) is str and len(value) > len("2026-01-31"):
         value = _parsed(datetime.fromisoformat, value)
     if zone is not None and type(value) is datetime and value.tzinfo is None:
-        return value.replace(tzinfo=zone)
+        return value.replace(tzinfo=zone).astimezone(UTC)
     return value
 
 

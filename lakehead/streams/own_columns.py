@@ -87,14 +87,18 @@ def _by_name(fields: Sequence[Field], name: str) -> Field | None:
     return next((f for f in fields if f.name == name), None)
 
 
-def check_columns(contract: Contract, columns: Columns, place: str, ignore_unknown: bool) -> None:
-    """Raises UserError where a column is no field, or a required field has no column."""
-    if columns.unknown and not ignore_unknown:
+def check_known(contract: Contract, columns: Columns, place: str) -> None:
+    """Raises UserError where a column is no field."""
+    if columns.unknown:
         raise UserError(
             f"{place}: {', '.join(map(repr, columns.unknown))} is no field of {contract.stream}; "
             f"its fields are {', '.join(_paths(contract.fields))}",
             "rename the columns, or go on without them: --ignore-unknown",
         )
+
+
+def check_complete(contract: Contract, columns: Columns, place: str) -> None:
+    """Raises UserError where a required field has no column."""
     if columns.missing:
         raise UserError(
             f"{place} has no column for {', '.join(columns.missing)}, which {contract.stream} "

@@ -36,7 +36,7 @@ from lakehead.streams.manifest import (
     Rejected,
 )
 from lakehead.streams.options import check_pace
-from lakehead.streams.own_columns import Columns, check_columns
+from lakehead.streams.own_columns import Columns, check_complete, check_known
 from lakehead.streams.own_file import Row, format_of, opened
 from lakehead.streams.produce import check_delivered, stamp
 from lakehead.streams.sending import Clock, OnProgress, Sending, WallClock
@@ -212,9 +212,7 @@ class _Run:
 
     def bind(self, names: list[str]) -> None:
         """Raises UserError where the columns do not fit the contract."""
-        columns = Columns(self._contract, names, self._options.zone)
-        self._check(columns)
-        self._bound[tuple(names)] = columns
+        check_complete(self._contract, self._columns(tuple(names)), self._options.path)
 
     def idle(self) -> bool:
         self.sending.turn()
@@ -260,24 +258,26 @@ class _Run:
         if row.broken is not None:
             self._reject(row, [row.broken])
             return None
-        names = tuple(row.values)
+        try:
+            columns = self._columns(tuple(row.values))
+        except UserError as error:
+            if self.rows == 1:
+                raise
+            self._reject(row, [error.message])
+            return None
+        return columns.event(list(row.values.values()))
+
+    def _columns(self, names: tuple[str, ...]) -> Columns:
+        """Raises UserError where they are no fields, or twice the same."""
         columns = self._bound.get(names)
         if columns is None:
-            try:
-                columns = Columns(self._contract, names, self._options.zone)
-                self._check(columns)
-            except UserError as error:
-                if self.rows == 1:
-                    raise
-                self._reject(row, [error.message])
-                return None
+            columns = Columns(self._contract, names, self._options.zone)
+            if not self._options.ignore_unknown:
+                check_known(self._contract, columns, self._options.path)
             if len(self._bound) == _MOST_BOUND:
                 self._bound.clear()
             self._bound[names] = columns
-        return columns.event(list(row.values.values()))
-
-    def _check(self, columns: Columns) -> None:
-        check_columns(self._contract, columns, self._options.path, self._options.ignore_unknown)
+        return columns
 
     def _encoded(self, row: Row, event: dict[str, Any]) -> bytes | None:
         """The valid event's bytes, or None once the row is written down as rejected."""
