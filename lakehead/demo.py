@@ -11,11 +11,13 @@ from lakehead.errors import ProofFailed, SystemFailure
 from lakehead.jobs import submit
 from lakehead.jobs.reconcile import Reconciled, reconcile
 from lakehead.proof.audit import StreamAudit, audit
+from lakehead.proof.faults import audit_faults
 from lakehead.proof.parity import ParityReport, closed_until, parity
 from lakehead.query.engine import connect, run
 from lakehead.settings import Settings
 from lakehead.stack import lifecycle
 from lakehead.stack.supervisor import Supervisor
+from lakehead.streams.faults import LATE
 from lakehead.streams.manifest import Manifest
 from lakehead.streams.produce import Faults, ProduceOptions, Progress, produce
 
@@ -121,7 +123,7 @@ def _stages(settings: Settings, demo: Demo, rate: float, say: Say, count: Say) -
         main = produce(settings, contract, options, progress)
     with _timed(demo, "land and audit", say):
         demo.audit = audit(settings, STREAM, wait_seconds=120)
-        demo.injected = find_injected(settings, main)
+        demo.injected = find_injected(settings, main, demo.audit)
     with _timed(demo, "parity of the stream", say):
         demo.before = parity(settings, MODEL)
     with _timed(demo, "reconcile in Spark", say):
@@ -156,28 +158,18 @@ def _wait_until_landed(settings: Settings, opening: Manifest, deadline_seconds: 
         time.sleep(0.2)
 
 
-def find_injected(settings: Settings, manifest: Manifest) -> Injected:
-    """Look the manifest's faults up in the lake, by coordinates; poison by its cause as well."""
-    tables = {f"landing.{STREAM}": None, f"landing.{STREAM}_dead": None}
-    with connect(settings, tables) as lake:
-        lake.execute("CREATE TABLE poison (p INTEGER, o BIGINT, expected VARCHAR)")
-        lake.execute("CREATE TABLE late (p INTEGER, o BIGINT)")
-        expected = manifest.poison.expected
-        poison = [(p, o, expected[kind]) for p, o, kind in manifest.poison.coordinates]
-        if poison:
-            lake.executemany("INSERT INTO poison VALUES (?, ?, ?)", poison)
-        if manifest.late.coordinates:
-            lake.executemany("INSERT INTO late VALUES (?, ?)", manifest.late.coordinates)
-        on = "ON kafka_partition = p AND kafka_offset = o"
-        dead = lake.execute(
-            f"SELECT count(*) FROM landing.{STREAM}_dead JOIN poison {on}"
-            " WHERE contains(cause, expected)"
-        )
-        dead_found = dead.fetchone()
-        flagged = lake.execute(f"SELECT count(*) FROM landing.{STREAM} JOIN late {on} WHERE late")
-        late_found = flagged.fetchone()
-    assert dead_found and late_found
-    return Injected(manifest.poison.count, dead_found[0], manifest.late.count, late_found[0])
+def find_injected(settings: Settings, manifest: Manifest, audited: StreamAudit) -> Injected:
+    """Look the manifest's faults up in the lake; what is late must also be flagged."""
+    contract = load_contract(settings.schemas, STREAM)
+    faults = audit_faults(settings, contract, audited.reached, [manifest])
+    late = [f for f in faults if f.kind == LATE]
+    poison = [f for f in faults if f.expected]
+    return Injected(
+        poison=sum(f.injected for f in poison),
+        poison_found=sum(f.found for f in poison),
+        late=sum(f.injected for f in late),
+        late_found=sum(f.flagged for f in late),
+    )
 
 
 @contextmanager

@@ -28,7 +28,11 @@ def audit(
     wait: Annotated[float, typer.Option(help="Seconds to wait for what is in flight.", min=0)] = 30,
     json_: Json = False,
 ) -> None:
-    """Prove that every record is in the lake exactly once. Exits 1 if one is lost or doubled."""
+    """Prove that every record is in the lake exactly once. Exits 1 if one is lost or doubled.
+
+    What `produce` spoilt on purpose must be dead by its cause, or landed where it is only late,
+    out of order or sent twice.
+    """
     from lakehead.jobs.records import job_names
     from lakehead.proof.audit import audit as run
 
@@ -78,6 +82,16 @@ def show_audit(stream: str, result: "StreamAudit") -> None:
     rows.append(["all", *(getattr(result, n) for n in names)])
     headings = ["partition", *names[:4], "in flight", "lost", "doubled"]
     table(f"Audit of {stream}", headings, rows)
+    if result.faults:
+        rows = [
+            [f.kind, f.expected, f.injected, f.found, f.pending or None, f.flagged or None]
+            for f in result.faults
+        ]
+        headings = ["fault", "cause has", "injected", "found", "in flight", "flagged late"]
+        table(f"Faults injected into {stream}", headings, rows)
+    for f in result.faults:
+        if f.missing:
+            out().print(f"{f.kind} not found at (partition, offset): {f.astray} ...")
     for p in result.partitions:
         if p.missing:
             out().print(f"lost in partition {p.partition}: offsets {p.missing} ...")

@@ -11,6 +11,7 @@ from lakehead.lake.catalog import CATALOG, jdbc_properties
 from lakehead.models import flink as model_flink
 from lakehead.models.model import Model
 from lakehead.settings import Settings
+from lakehead.streams import registry
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,12 @@ def compile_job(settings: Settings, contract: Contract, models: list[Model]) -> 
     catalog = ", ".join(f"{literal(k)} = {literal(v)}" for k, v in options.items())
     declare = [
         f"CREATE CATALOG `{CATALOG}` WITH ({catalog})",
-        contract_flink.source_table(contract, settings.bootstrap, consumer_group(contract.stream)),
+        contract_flink.source_table(
+            contract,
+            settings.bootstrap,
+            consumer_group(contract.stream),
+            registry.url(settings),
+        ),
     ]
     inserts = [contract_flink.landing_insert(contract), contract_flink.dead_insert(contract)]
     for model in models:

@@ -6,7 +6,7 @@ job has committed, and in neither table, is *lost*; one that is there more than 
 """
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from lakehead.contracts.load import load_contract
@@ -14,6 +14,7 @@ from lakehead.contracts.model import Contract
 from lakehead.errors import UserError
 from lakehead.jobs import records
 from lakehead.jobs.spec import consumer_group
+from lakehead.proof.faults import FaultAudit, audit_faults
 from lakehead.query.engine import connect
 from lakehead.settings import Settings
 from lakehead.streams.topics import committed, offsets
@@ -52,14 +53,21 @@ class StreamAudit:
     lost: int
     duplicated: int
     partitions: list[PartitionAudit]
+    faults: list[FaultAudit] = field(default_factory=list)
+
+    @property
+    def reached(self) -> dict[int, int]:
+        """By partition, the offset up to which the job has read."""
+        return {p.partition: p.produced - p.in_flight for p in self.partitions}
 
     @property
     def clean(self) -> bool:
-        return self.lost == 0 and self.duplicated == 0
+        """Nothing is lost or twice, and what was injected is where it must be."""
+        return self.lost == 0 and self.duplicated == 0 and not any(f.missing for f in self.faults)
 
 
 def audit(settings: Settings, stream: str, wait_seconds: float = 30) -> StreamAudit:
-    """Hold the lake against the broker's offsets as they are now.
+    """Hold the lake against the broker's offsets, and against the manifests of what was injected.
 
     Waits up to ``wait_seconds`` for a running job to land what is in flight. What is produced
     meanwhile does not count.
@@ -78,7 +86,7 @@ def audit(settings: Settings, stream: str, wait_seconds: float = 30) -> StreamAu
         result = _count(settings, contract, produced, reached)
         settled = result.in_flight == 0 and result.clean
         if settled or not _is_running(settings, stream) or time.monotonic() > end:
-            return result
+            return replace(result, faults=audit_faults(settings, contract, result.reached))
         time.sleep(0.3)
 
 

@@ -16,6 +16,7 @@ from confluent_kafka import Producer
 
 from lakehead.demo import find_injected
 from lakehead.jobs import records
+from lakehead.proof.audit import audit
 from lakehead.stack import flink as stack_flink
 from lakehead.stack.java import java_home
 from lakehead.stack.supervisor import leftover_processes
@@ -36,8 +37,7 @@ def manifest(stack: Stack) -> Manifest:
     produced = stack.ok(
         "produce", "orders", "--events", str(EVENTS), "--rate", "5000", *faults, "--json"
     )
-    audit = stack.json("audit")["streams"]["orders"]
-    assert audit["in_flight"] == 0
+    assert stack.json("audit")["streams"]["orders"]["in_flight"] == 0
     return Manifest.from_document(json.loads(produced)["streams"]["orders"])
 
 
@@ -55,11 +55,11 @@ def in_run(manifest: Manifest) -> str:
 
 
 def test_audit_accounts_for_every_record(stack: Stack, manifest: Manifest) -> None:
-    audit = stack.json("audit")["streams"]["orders"]
-    assert audit["produced"] == audit["landed"] + audit["dead"]
-    assert (audit["lost"], audit["duplicated"]) == (0, 0)
-    assert sum(p["produced"] for p in audit["partitions"]) == audit["produced"]
-    assert len(audit["partitions"]) == 4
+    found = stack.json("audit")["streams"]["orders"]
+    assert found["produced"] == found["landed"] + found["dead"]
+    assert (found["lost"], found["duplicated"]) == (0, 0)
+    assert sum(p["produced"] for p in found["partitions"]) == found["produced"]
+    assert len(found["partitions"]) == 4
 
 
 def test_the_dead_are_the_poison_and_no_other(stack: Stack, manifest: Manifest) -> None:
@@ -86,7 +86,7 @@ def test_each_poison_is_dead_with_its_cause(stack: Stack, manifest: Manifest, ki
 
 
 def test_every_injected_late_event_is_landed_and_flagged(stack: Stack, manifest: Manifest) -> None:
-    injected = find_injected(stack.settings, manifest)
+    injected = find_injected(stack.settings, manifest, audit(stack.settings, "orders"))
     assert injected.late > 0
     assert injected.agree
 
