@@ -45,6 +45,8 @@ from lakehead.streams.topics import ensure_topic
 
 # Sets of columns that are remembered, where each row has its own.
 _MOST_BOUND = 1000
+# Rows after which progress is told and a signal is noticed, whether they were sent or not.
+_TURN_ROWS = 1024
 
 
 @dataclass(frozen=True)
@@ -235,6 +237,8 @@ class _Run:
             if self._stop.requested or self.rows == options.rows:
                 break
             self.rows += 1
+            if self.rows % _TURN_ROWS == 0:
+                sending.turn()
             event = self._event(row)
             value = None if event is None else self._encoded(row, event)
             if event is None or value is None:
@@ -245,6 +249,7 @@ class _Run:
                     break
             self.valid += 1
             if options.dry_run:
+                sending.sent += 1
                 continue
             self._tally.add(event, False, moment_of(event[clock]))
             text = key_text(event.get(key_field))

@@ -351,6 +351,18 @@ def test_a_dry_run_sends_and_writes_nothing_but_the_rejected(
         published.check()
 
 
+def test_progress_is_told_of_rows_that_are_not_sent(
+    tmp_path: Path, fresh: Settings, contract: Contract, new_clock: Callable[..., Any]
+) -> None:
+    path = csv(tmp_path / "a.csv", *[ROW, ROW | {"quantity": "x"}] * 3000)
+    seen: list[Progress] = []
+    clock = new_clock(drift=0.3)
+    publish(fresh, contract, OwnDataOptions(path, dry_run=True), seen.append, clock=clock)
+    assert len(seen) >= 6
+    assert (seen[2].sent, seen[2].rejected) == (1536, 1535)
+    assert (seen[-1].sent, seen[-1].rejected) == (3000, 3000)
+
+
 def test_no_more_rows_than_asked(run: Run, tmp_path: Path) -> None:
     published, sink = run(csv(tmp_path / "a.csv", *[ROW] * 9), rows=4)
     assert (published.rows, len(sink.records)) == (4, 4)
