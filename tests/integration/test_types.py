@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import duckdb
-import extremes
 import pytest
 from confluent_kafka import Producer
 
@@ -20,6 +19,7 @@ from lakehead.query.engine import connect, run
 from lakehead.query.types import quoted
 from lakehead.stack.java import java_home
 from tests.conftest import Stack
+from tests.integration import extremes
 
 pytestmark = pytest.mark.integration
 
