@@ -51,6 +51,7 @@ class Lane:
         self._plan = FaultPlan(faults, kinds, first_late, options.seed, contract.stream)
         self._partitions = contract.partitions - len(self._keys.idle_partitions)
         self._faulty = faults.any
+        self._rerouted = bool(faults.hot_keys or faults.null_keys or self._keys.idle_partitions)
         self._index = -1
         self._newest_seconds: int | None = None
         self._newest = -(2**63)
@@ -69,7 +70,12 @@ class Lane:
         if not backward:
             self._newest_seconds = seconds
         if self._faulty:
-            return self._faulted(event, moment, future, backward)
+            self._index += 1
+            fault = self._plan.draw(self._index)
+            if fault is not None or self._rerouted or self._held:
+                return self._faulted(event, moment, future, backward, fault)
+            if moment > self._newest:
+                self._newest = moment
         fields = event.fields
         if self._move is not None:
             fields = self._move(fields, moment - seconds * 1000)
@@ -78,11 +84,9 @@ class Lane:
         return (Outgoing(self._key(event), value, self.deliveries.note),)
 
     def _faulted(
-        self, event: Event, moment: int, future: int, backward: bool
+        self, event: Event, moment: int, future: int, backward: bool, fault: str | None
     ) -> Iterator[Outgoing]:
-        self._index += 1
         deliveries = self.deliveries
-        fault = self._plan.draw(self._index)
         if fault == LATE:
             moment -= self._late_ms
         fields = event.fields

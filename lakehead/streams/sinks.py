@@ -3,8 +3,7 @@
 import zlib
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from lakehead.errors import SystemFailure
 from lakehead.settings import Settings
@@ -100,8 +99,7 @@ class KafkaSink:
         return self._producer.flush(timeout)
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """A record that the memory sink took, at its coordinates."""
 
     at_partition: int

@@ -72,8 +72,11 @@ class Steady:
         calm_seconds = BURST_EVERY - BURST_SECONDS
         calm, high = calm_seconds * self.rate, self.burst * self.rate
         cycles, rest = divmod(index, calm + high * BURST_SECONDS)
-        within = rest / self.rate if rest < calm else calm_seconds + (rest - calm) / high
-        return int((cycles * BURST_EVERY + within) * 1000)
+        if rest < calm:
+            within = rest * 1000 / self.rate
+        else:
+            within = calm_seconds * 1000 + (rest - calm) * 1000 / high
+        return int(cycles * BURST_EVERY * 1000 + within)
 
     def at(self, index: int, seconds: int, newest: int) -> tuple[int, int]:
         spaced = self.spaced(index)
