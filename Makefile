@@ -17,11 +17,11 @@ demo: setup ## Run the whole loop on real data and prove that nothing was lost
 
 .PHONY: test-fast
 test-fast: setup ## Tests without engines, in under a minute
-	@$(PYTHON) -m pytest tests/unit
+	@$(PYTHON) -m pytest tests/unit -m "not thorough"
 
 .PHONY: test
 test: setup lint test-jvm ## Everything that CI runs: lint, Java tests, unit, integration, recovery
-	@$(PYTHON) -m pytest tests --durations=15
+	@LAKEHEAD_EXAMPLES=1000 $(PYTHON) -m pytest tests --durations=15
 
 .PHONY: test-jvm
 test-jvm: setup ## Tests of the safe format

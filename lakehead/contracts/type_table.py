@@ -132,7 +132,7 @@ def _without_ids(iceberg: str) -> str:
 
 def types_page() -> str:
     """``docs/types.md``."""
-    from lakehead.contracts.markdown import code, table, text
+    from lakehead.contracts.pages.markdown import code, table, text
 
     rows = type_rows()
     written = [[code(r.type), code(r.contract), text(r.json), text(r.notes)] for r in rows]

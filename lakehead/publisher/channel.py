@@ -6,8 +6,8 @@ from typing import Any, NamedTuple, Protocol
 
 from lakehead.contracts.model import Contract
 from lakehead.contracts.validate import InvalidEvent, Validator
-from lakehead.contracts.validate_fast import ENCODER, attribute
-from lakehead.contracts.validate_values import read_value
+from lakehead.contracts.validate.fast import ENCODER, attribute
+from lakehead.contracts.validate.values import read_value
 from lakehead.errors import SystemFailure, UserError
 
 ANY_PARTITION = -1

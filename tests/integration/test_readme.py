@@ -2,7 +2,9 @@
 
 import re
 import shlex
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -17,12 +19,15 @@ def commands() -> list[list[str]]:
     return [shlex.split(line) for block in blocks for line in block.splitlines()]
 
 
-def test_every_command_of_the_readme_works(new_stack: Callable[[], Stack]) -> None:
+def test_every_command_of_the_readme_works(new_stack: Callable[[], Stack], tmp_path: Path) -> None:
     listed = commands()
     assert ["lakehead", "up"] in listed
     assert ["lakehead", "down"] in listed
+    # Some of them write files, which the checkout is to be spared.
+    for folder in ("schemas", "pipelines"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
     # Beside the stack that the other tests share: two homes, two port bases.
-    own = new_stack()
+    own = new_stack().of(tmp_path)
     own.ok("up", "--port-base", str(own.port_base))
     for program, *args in listed:
         assert program == "lakehead"

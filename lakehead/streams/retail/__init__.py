@@ -11,18 +11,7 @@ Source: UCI "Online Retail II", Daqing Chen, https://doi.org/10.24432/C5CG6D, CC
 Its times have no zone and are taken as UTC.
 """
 
-from lakehead.streams.retail.legacy import FIELDS, encode, is_cancelled, rows, stamp
 from lakehead.streams.retail.sample import Sample, sample_of
 from lakehead.streams.retail.source import RETAIL_STREAMS, retail_source
 
-__all__ = [
-    "FIELDS",
-    "RETAIL_STREAMS",
-    "Sample",
-    "encode",
-    "is_cancelled",
-    "retail_source",
-    "rows",
-    "sample_of",
-    "stamp",
-]
+__all__ = ["RETAIL_STREAMS", "Sample", "retail_source", "sample_of"]

@@ -25,11 +25,6 @@ class Sample:
         """Seconds by which each replay is shifted behind the one before."""
         return self.newest - self.first + GAP
 
-    @property
-    def rows_per_second(self) -> float:
-        """Average of the file's own rhythm."""
-        return self.rows / self.period
-
     def newest_of(self, count: int) -> int:
         """The newest file time among the first ``count`` lines, replays included."""
         from lakehead.streams.retail.file import read_times

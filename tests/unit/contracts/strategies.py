@@ -4,6 +4,7 @@ A document is cheap to draw: most of a field is picked from lists, since Hypothe
 """
 
 import copy
+import os
 from typing import Any
 
 import yaml
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 from lakehead.contracts.model import CLEANUPS, ENCODINGS
 
 STREAM = "events"
+# How many examples the tests over whole contracts take; `make test` asks for 1000.
+MANY = int(os.environ.get("LAKEHEAD_EXAMPLES", "100"))
 # Names that are words of SQL, of Python or of lakehead's own, and the longest one.
 NAMES = [
     *("a", "b", "id", "x1", "amount", "address", "zip", "select", "order", "group", "table"),

@@ -17,7 +17,7 @@ from tests.unit.contracts import strategies
 
 PATH = Path("schemas") / f"{strategies.STREAM}.yaml"
 RUN = settings(
-    max_examples=500,
+    max_examples=strategies.MANY // 2,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

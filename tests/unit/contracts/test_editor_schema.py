@@ -18,7 +18,9 @@ from tests.unit.contracts import strategies
 SCHEMAS = INSTALL_ROOT / "schemas"
 HEADER = "# yaml-language-server: $schema=./contract.schema.json\n"
 VALIDATOR = Draft7Validator(contract_schema())
-RUN = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+RUN = settings(
+    max_examples=strategies.MANY // 5, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 
 
 def mistakes(document: Any) -> list[str]:

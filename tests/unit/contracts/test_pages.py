@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 
 from lakehead.contracts.load import contract_from_text, load_contracts
-from lakehead.contracts.markdown import code, text
 from lakehead.contracts.model import Contract
 from lakehead.contracts.pages import Reader, pages, write_pages
+from lakehead.contracts.pages.markdown import code, text
 from lakehead.settings import INSTALL_ROOT
 from tests.unit.contracts import strategies
 

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from strategies import STREAM, contracts, to_yaml
+from strategies import MANY, STREAM, contracts, to_yaml
 
 from lakehead.contracts.diff import Change, compare, compatible, renames
 from lakehead.contracts.iceberg import by_day, landing_schema
@@ -116,7 +116,7 @@ def pairs(draw: st.DrawFn) -> tuple[Contract, Contract] | None:
         return None
 
 
-@settings(max_examples=1000)
+@settings(max_examples=MANY)
 @given(pairs())
 def test_every_pair_is_classified(pair: tuple[Contract, Contract] | None) -> None:
     if pair is None:
@@ -184,7 +184,7 @@ def append(table: Any, contract: Contract) -> dict[str, Any]:
     return row
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=MANY // 25, suppress_health_check=[HealthCheck.too_slow])
 @given(pairs().filter(lambda pair: pair is not None and compatible(compare(*pair))))
 def test_a_compatible_pair_is_applied_and_read_back(pair: tuple[Contract, Contract]) -> None:
     old, new = pair

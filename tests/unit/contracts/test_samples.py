@@ -13,10 +13,10 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from lakehead.contracts.load import contract_from_text
-from lakehead.contracts.matching import matching
 from lakehead.contracts.model import Contract
 from lakehead.contracts.patterns import check_pattern, compile_pattern
 from lakehead.contracts.samples import Sampler, sample_events
+from lakehead.contracts.samples.matching import matching
 from lakehead.contracts.validate import Validator
 from lakehead.errors import UserError
 

@@ -20,7 +20,7 @@ from lakehead.contracts.model import Contract, Field, RowRule
 from lakehead.contracts.rules import row_rules
 from lakehead.contracts.types import FieldType
 from lakehead.contracts.validate import InvalidEvent, Validator, event_type
-from lakehead.contracts.validate_values import shown
+from lakehead.contracts.validate.values import shown
 
 NOW = datetime(2025, 6, 15, 12, tzinfo=UTC)
 CLOCK = Field("event_time", FieldType("timestamp"), required=True)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lakehead.contracts.expression import parse_condition, render
 from lakehead.contracts.types import FieldType
-from lakehead.contracts.validate_condition import compile_condition
+from lakehead.contracts.validate.condition import compile_condition
 
 ZIP = FieldType("object", members=(("zip", FieldType("int")),))
 COLUMNS = {

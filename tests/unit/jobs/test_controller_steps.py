@@ -61,12 +61,16 @@ class Stepper(Controller):
         self.submitted: list[Attempt] = []
         self.outcome: str | None = "RUNNING"
         self.client_says: str | None = None
+        self.prepared: list[JobSpec] = []
 
     def _run_client(self, desired: Desired, attempt: Attempt) -> str | None:
         self.submitted.append(attempt)
         if self.outcome:
             self.flink.jobs[attempt.job_id] = self.outcome
         return self.client_says
+
+    def _prepare(self, desired: Desired) -> None:
+        self.prepared.append(desired.spec)
 
 
 def complete(folder: Path) -> Path:
@@ -305,6 +309,7 @@ def test_a_changed_job_goes_on_from_the_savepoint_of_the_old(
     want(home, generation=2, spec=changed)
     passes(steps, 3)
     old, new = steps.submitted
+    assert steps.prepared == [changed]
     assert new.fingerprint == changed.fingerprint()
     assert new.restored_from == str(checkpoints.savepoint_folder(home, old.job_id) / "savepoint-1")
 

@@ -13,7 +13,7 @@ from lakehead.contracts.validate import Validator
 from lakehead.settings import INSTALL_ROOT, Settings
 from lakehead.streams import retail
 from lakehead.streams.events import Source
-from lakehead.streams.own_columns import Columns
+from lakehead.streams.own_data.columns import Columns
 from lakehead.streams.retail import Sample, retail_source
 
 NOW = 1_750_000_000.0

@@ -18,7 +18,7 @@ from lakehead.contracts.types import FieldType
 from lakehead.contracts.validate import Validator
 from lakehead.streams.encode import AvroEvents, JsonEncoder, key_text, moment_of, mover
 from lakehead.streams.encode_avro import AvroEncoder
-from lakehead.streams.own_columns import Columns
+from lakehead.streams.own_data.columns import Columns
 
 NOW = 1_750_000_000_123
 

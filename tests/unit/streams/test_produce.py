@@ -95,7 +95,7 @@ def coordinates(manifest: Manifest) -> set[tuple[int, int]]:
     return {(p, o) for p, o, _ in manifest.poison.coordinates}
 
 
-@examples(max_examples=25, deadline=None)
+@examples(max_examples=10, deadline=None)
 @given(options=timed_plans)
 def test_the_manifest_is_what_the_sink_holds(
     options: ProduceOptions,
@@ -143,7 +143,7 @@ def test_the_manifest_is_what_the_sink_holds(
     assert manifest.event_time == ((min(times), max(times)) if times else None)
 
 
-@examples(max_examples=25, deadline=None)
+@examples(max_examples=10, deadline=None)
 @given(options=timed_plans)
 def test_every_fault_is_at_its_coordinates(
     options: ProduceOptions, settings: Settings, contract: Contract, new_clock: NewClock
@@ -182,7 +182,7 @@ def test_every_fault_is_at_its_coordinates(
     assert not {r.at_partition for r in faulty.records} & set(keys.idle_partitions)
 
 
-@examples(max_examples=25, deadline=None)
+@examples(max_examples=10, deadline=None)
 @given(options=timed_plans, shift=st.integers(1, 10**8))
 def test_the_same_seed_gives_the_same_bytes_but_for_the_shift(
     options: ProduceOptions,

@@ -1,4 +1,3 @@
-import json
 import re
 from datetime import datetime
 from decimal import Decimal
@@ -15,8 +14,8 @@ from lakehead.contracts.model import Contract
 from lakehead.errors import UserError
 from lakehead.settings import INSTALL_ROOT, Settings
 from lakehead.streams import retail
+from lakehead.streams.events import Event, Source
 from lakehead.streams.retail import Sample
-from lakehead.streams.row import Row
 
 
 def test_every_line_of_the_real_sample_keeps_the_contract(contract: Contract) -> None:
@@ -54,70 +53,65 @@ def test_the_real_sample_is_the_file_that_is_described(tmp_path: Path) -> None:
     assert (sample.first, sample.newest) == (1_259_653_500, 1_323_435_000)
 
 
-def test_first_line_is_read_as_it_stands(sample: Sample) -> None:
-    assert next(retail.rows(sample, 1)) == Row(
-        invoice="489434",
-        stock_code="85048",
-        description="15CM CHRISTMAS GLASS BALL 20 LIGHTS",
-        quantity=12,
+def test_first_line_is_read_as_it_stands(source: Source) -> None:
+    assert next(source.events(1)) == Event(
+        stream="orders",
+        key="489434",
         seconds=1_259_653_500,  # 2009-12-01 07:45
-        price=6.95,
-        customer=13085,
-        country="United Kingdom",
+        fields={
+            "invoice": "489434",
+            "stock_code": "85048",
+            "description": "15CM CHRISTMAS GLASS BALL 20 LIGHTS",
+            "quantity": 12,
+            "price": 6.95,
+            "customer_id": 13085,
+            "country": "United Kingdom",
+            "status": "placed",
+        },
     )
 
 
-def test_lines_are_the_files_own_in_its_order(sample: Sample) -> None:
+def test_lines_are_the_files_own_in_its_order(source: Source, sample: Sample) -> None:
     def parse(time: str) -> int:
         return int(datetime.strptime(time + " +0000", "%m/%d/%Y %H:%M %z").timestamp())
 
     expected = [
-        Row(
+        (
             line["Invoice"],
             line["StockCode"],
             line["Description"],
             line["Quantity"],
-            parse(line["InvoiceDate"]),
             line["Price"],
             None if line["Customer ID"] is None else int(line["Customer ID"]),
             line["Country"],
+            "cancelled" if line["Invoice"].startswith("C") else "placed",
+            parse(line["InvoiceDate"]),
         )
         for line in pq.read_table(sample.path).to_pylist()
     ]
-    assert list(retail.rows(sample, sample.rows)) == expected
-    assert None in {row.customer for row in expected}
+    events = list(source.events(sample.rows))
+    assert [(*e.fields.values(), e.seconds) for e in events] == expected
+    assert all(e.key == e.fields["invoice"] for e in events)
+    assert {"cancelled", "placed"} == {e.fields["status"] for e in events}
+    assert None in {e.fields["customer_id"] for e in events}
 
 
-def test_an_event_has_exactly_the_contracts_fields(sample: Sample, contract: Contract) -> None:
-    row = next(retail.rows(sample, 1))
-    event = json.loads(retail.stamp(retail.encode(row), "2009-12-01T07:45:00.000Z"))
-    assert tuple(event) == retail.FIELDS
-    assert set(event) == {f.name for f in contract.fields}
+def test_an_event_has_exactly_the_contracts_fields(source: Source, contract: Contract) -> None:
+    fields = [*next(source.events(1)).fields, contract.event_time]
+    assert fields == [f.name for f in contract.fields]
 
 
-def test_prices_are_written_exactly(sample: Sample) -> None:
-    for row in retail.rows(sample, sample.rows):
-        written = json.loads(retail.encode(row), parse_float=Decimal)["price"]
-        assert written == Decimal(repr(row.price))
-
-
-def test_cancelled_lines_say_so(sample: Sample) -> None:
-    lines = list(retail.rows(sample, sample.rows))
-    statuses = [json.loads(retail.encode(row))["status"] for row in lines]
-    assert statuses.count("cancelled") == sum(r.invoice.startswith("C") for r in lines) > 0
-
-
-def test_a_replay_is_the_same_behind_the_newest(sample: Sample) -> None:
-    lines = list(retail.rows(sample, 2 * sample.rows + 3))
-    first, second = lines[: sample.rows], lines[sample.rows : 2 * sample.rows]
-    assert second == [r._replace(seconds=r.seconds + sample.period) for r in first]
-    assert min(r.seconds for r in second) > max(r.seconds for r in first)
-    assert len(lines) == 2 * sample.rows + 3
+def test_a_replay_is_the_same_behind_the_newest(source: Source) -> None:
+    events = list(source.events(2 * source.rows + 3))
+    first, second = events[: source.rows], events[source.rows : 2 * source.rows]
+    assert second == [e._replace(seconds=e.seconds + source.period) for e in first]
+    assert min(e.seconds for e in second) > max(e.seconds for e in first)
+    assert len(events) == 2 * source.rows + 3
 
 
 @given(count=st.integers(1, 2000))
-def test_newest_of_is_the_maximum_so_far(sample: Sample, count: int) -> None:
-    assert sample.newest_of(count) == max(r.seconds for r in retail.rows(sample, count))
+def test_newest_of_is_the_maximum_so_far(source: Source, count: int) -> None:
+    assert source.newest_of(count) == max(e.seconds for e in source.events(count))
 
 
 def test_without_a_sample_says_where_it_looked(

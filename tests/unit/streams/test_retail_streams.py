@@ -24,6 +24,7 @@ from lakehead.streams.retail import RETAIL_STREAMS, retail_source
 from lakehead.streams.retail.extent import Extent, known_extents
 from lakehead.streams.retail.source import extents_of
 
+pytestmark = pytest.mark.thorough
 FILE = INSTALL_ROOT / "sample-data" / "online_retail.parquet"
 CONTRACTS = {s: load_contract(INSTALL_ROOT / "schemas", s) for s in RETAIL_STREAMS}
 DERIVED = [s for s in RETAIL_STREAMS if s != "orders"]

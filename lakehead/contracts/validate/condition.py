@@ -14,7 +14,7 @@ from typing import Any
 from sqlglot import exp
 
 from lakehead.contracts.expression import Columns, column_path, parse_condition
-from lakehead.contracts.validate_values import single
+from lakehead.contracts.validate.values import single
 
 Row = Mapping[str, Any]
 _Value = Callable[[Row], Any]

@@ -9,9 +9,9 @@ from random import Random
 from typing import Any
 
 from lakehead.contracts.convert import converter
-from lakehead.contracts.matching import matching
 from lakehead.contracts.model import Field
 from lakehead.contracts.patterns import compile_pattern
+from lakehead.contracts.samples.matching import matching
 from lakehead.contracts.types import FieldType
 
 # From a source of chance and the event's time to a value.

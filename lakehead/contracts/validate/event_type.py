@@ -8,8 +8,8 @@ import msgspec
 
 from lakehead.contracts.model import Contract, Field
 from lakehead.contracts.types import FieldType
-from lakehead.contracts.validate_fast import attribute
-from lakehead.contracts.validate_values import members
+from lakehead.contracts.validate.fast import attribute
+from lakehead.contracts.validate.values import members
 
 _PLAIN: dict[str, Any] = {
     "string": str,

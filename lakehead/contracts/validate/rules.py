@@ -8,8 +8,8 @@ from typing import Any
 from lakehead.contracts.expression import column_path, parse_condition
 from lakehead.contracts.model import Bound, Contract, Field, RowRule, walk_fields
 from lakehead.contracts.patterns import compile_pattern
-from lakehead.contracts.validate_condition import compile_condition
-from lakehead.contracts.validate_values import BROKEN, shown, single
+from lakehead.contracts.validate.condition import compile_condition
+from lakehead.contracts.validate.values import BROKEN, shown, single
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SHOWN_CHARACTERS = 200

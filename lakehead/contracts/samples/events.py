@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 from lakehead.contracts.model import Contract, Field
-from lakehead.contracts.values import Draw, examples_of, nth_key, values_of
+from lakehead.contracts.samples.values import Draw, examples_of, nth_key, values_of
 from lakehead.errors import UserError
 
 # When samples begin that nobody gives a time: fixed, so that they are the same every day.

@@ -1,7 +1,4 @@
-"""Whether an event keeps its contract, told before it is sent, by the rules that Flink enforces.
-
-``checked`` is what a publisher calls; ``problems`` says all that is wrong.
-"""
+"""The validator of a contract: ``checked`` is what a publisher calls, ``problems`` says all."""
 
 import math
 from collections.abc import Mapping
@@ -11,13 +8,11 @@ from typing import Any
 import msgspec
 
 from lakehead.contracts.model import Contract
-from lakehead.contracts.validate_fast import ENCODER, fast_path
-from lakehead.contracts.validate_rules import clock_problems, field_problems, own_rule
-from lakehead.contracts.validate_type import event_type
-from lakehead.contracts.validate_values import plain_event, read_object, shown
+from lakehead.contracts.validate.event_type import event_type
+from lakehead.contracts.validate.fast import ENCODER, fast_path
+from lakehead.contracts.validate.rules import clock_problems, field_problems, own_rule
+from lakehead.contracts.validate.values import plain_event, read_object, shown
 from lakehead.errors import UserError
-
-__all__ = ["InvalidEvent", "Validator", "event_type"]
 
 
 class InvalidEvent(UserError):

@@ -18,9 +18,9 @@ import msgspec
 from lakehead.contracts.model import Contract, Field
 from lakehead.contracts.patterns import compile_pattern
 from lakehead.contracts.types import FieldType
-from lakehead.contracts.validate_condition import compile_condition
-from lakehead.contracts.validate_rules import EPOCH, checks_of, comparable_bound, latest_time
-from lakehead.contracts.validate_values import LONGEST_KEY_BYTES, RANGES, members, single, step
+from lakehead.contracts.validate.condition import compile_condition
+from lakehead.contracts.validate.rules import EPOCH, checks_of, comparable_bound, latest_time
+from lakehead.contracts.validate.values import LONGEST_KEY_BYTES, RANGES, members, single, step
 
 _FIRST = datetime(1, 1, 1, tzinfo=UTC)
 _LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)

@@ -36,8 +36,8 @@ from lakehead.streams.manifest import (
     Rejected,
 )
 from lakehead.streams.options import check_pace
-from lakehead.streams.own_columns import Columns, check_complete, check_known
-from lakehead.streams.own_file import Row, format_of, opened
+from lakehead.streams.own_data.columns import Columns, check_complete, check_known
+from lakehead.streams.own_data.file import Row, format_of, opened
 from lakehead.streams.produce import check_delivered, stamp
 from lakehead.streams.sending import Clock, OnProgress, Sending, WallClock
 from lakehead.streams.sinks import KafkaSink, MemorySink, Sink

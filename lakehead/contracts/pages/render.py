@@ -14,8 +14,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lakehead.contracts import markdown
 from lakehead.contracts.model import Contract, Field
+from lakehead.contracts.pages import markdown
 from lakehead.contracts.types import FieldType
 from lakehead.contracts.words import rules_of, settings_of
 from lakehead.errors import UserError
@@ -89,7 +89,7 @@ def _environment() -> "Environment":
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("lakehead.contracts", "templates"),
+        loader=PackageLoader("lakehead.contracts.pages", "templates"),
         autoescape=lambda name: name is not None and name.endswith(".html.j2"),
         undefined=StrictUndefined,
         trim_blocks=True,
