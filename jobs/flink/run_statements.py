@@ -1,10 +1,11 @@
 """Run one Flink job from a compiled specification: declare, insert, submit.
 
-Used by the job controller:  python jobs/flink/run_statements.py SPEC.json [--explain]
+Used by the job controller:  python jobs/flink/run_statements.py SPEC.json [--ahead | --explain]
 
 SPEC.json has ``config`` (Flink settings), ``declare`` (DDL) and ``inserts`` (one statement set).
-Once the job is planned it prints ``ready`` and waits for its order, a line on standard input:
-``{"job_id": 32 hex digits, "restore": the checkpoint or savepoint to go on from, or null}``.
+Once the statements are accepted, with ``--ahead`` planned as well, it prints ``ready`` and waits
+for its order, a line on standard input: ``{"job_id": 32 hex digits, "restore": the checkpoint or
+savepoint to go on from, or null}``.
 Flink refuses an id that already runs. Where no order comes it ends and has done nothing.
 """
 
@@ -20,6 +21,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("spec", type=Path)
     parser.add_argument("--explain", action="store_true", help="print the plan and end")
+    parser.add_argument("--ahead", action="store_true", help="plan before the order comes")
     args = parser.parse_args()
     spec = json.loads(args.spec.read_text())
 
@@ -32,7 +34,7 @@ def main() -> None:
     inserts = tables.create_statement_set()
     for statement in spec["inserts"]:
         inserts.add_insert_sql(statement)
-    plan = inserts.explain()
+    plan = inserts.explain() if args.explain or args.ahead else ""
     if args.explain:
         print(plan)
         return

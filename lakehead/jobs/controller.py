@@ -157,14 +157,15 @@ class Controller:
         log.error("submission of %s failed:\n%s", desired.name, said)
         return root_cause(said)
 
-    def _begin(self, desired: Desired) -> Submission:
-        return Submission(desired.spec, records.spec_path(self._settings, desired.name))
+    def _begin(self, desired: Desired, ahead: bool = False) -> Submission:
+        path = records.spec_path(self._settings, desired.name)
+        return Submission(desired.spec, path, ahead)
 
     def _prepare(self, desired: Desired) -> None:
         """Plan the changed job while the old one still runs, so that the pause is short."""
         if earlier := self._prepared.pop(desired.name, None):
             earlier.close()
-        submission = self._begin(desired)
+        submission = self._begin(desired, ahead=True)
         if submission.prepare():
             self._prepared[desired.name] = submission
         else:

@@ -8,6 +8,7 @@ import contextlib
 import json
 import subprocess
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -22,26 +23,37 @@ DEADLINE_SECONDS = 180
 class Submission:
     """One client process for ``spec``, which it is given by the file ``path``.
 
-    It ends when this process does: it waits for its order on standard input.
+    It ends when this process does: it waits for its order on standard input. ``ahead`` is whether
+    there is time before the order comes: then it plans the job once, which makes it ready to do so
+    quickly.
     """
 
-    def __init__(self, spec: JobSpec, path: Path) -> None:
+    def __init__(self, spec: JobSpec, path: Path, ahead: bool = False) -> None:
         self.fingerprint = spec.fingerprint()
         write_whole(path, json.dumps(asdict(spec), indent=2))
         self._errors = path.with_name("client.log").open("w+", encoding="utf-8")
+        script = INSTALL_ROOT / "jobs" / "flink" / "run_statements.py"
         self._process = subprocess.Popen(
-            [sys.executable, str(INSTALL_ROOT / "jobs" / "flink" / "run_statements.py"), str(path)],
+            [sys.executable, str(script), str(path), *(["--ahead"] if ahead else [])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
         )
-        self._said: SimpleQueue[str] = SimpleQueue()
+        # Lines, and None at the end.
+        self._said: SimpleQueue[str | None] = SimpleQueue()
         Thread(target=self._listen, daemon=True).start()
 
     def prepare(self) -> bool:
         """Wait until the job is planned; False where that failed or took too long."""
-        return self._next_line() == "ready"
+        end = time.monotonic() + DEADLINE_SECONDS
+        # Java may have something to say first.
+        while (left := end - time.monotonic()) > 0:
+            with contextlib.suppress(Empty):
+                line = self._said.get(timeout=left)
+                if line is None or line == "ready":
+                    return line is not None
+        return False
 
     def run(self, job_id: str, restore: Path | None) -> str | None:
         """Hand the job over under ``job_id``; gives what the client said when it failed."""
@@ -69,15 +81,9 @@ class Submission:
             with contextlib.suppress(BrokenPipeError):
                 stream.close()
 
-    def _next_line(self) -> str | None:
-        try:
-            return self._said.get(timeout=DEADLINE_SECONDS)
-        except Empty:
-            return None
-
     def _listen(self) -> None:
         assert self._process.stdout
         with self._process.stdout as said:
             for line in said:
                 self._said.put(line.strip())
-        self._said.put("")
+        self._said.put(None)

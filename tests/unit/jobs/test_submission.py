@@ -13,6 +13,7 @@ SPEC = JobSpec("orders", ("m",), {"a": "b"}, ("CREATE",), ("INSERT",))
 READS_ITS_ORDER = """
 import json, pathlib, sys
 spec = json.loads(pathlib.Path(sys.argv[1]).read_text())
+print("WARNING: from Java")
 print("ready", flush=True)
 order = sys.stdin.readline()
 pathlib.Path(sys.argv[1]).with_name("order.json").write_text(order)
@@ -32,7 +33,7 @@ def script(spec_file: Path, text: str) -> None:
 
 def test_a_job_is_prepared_and_handed_over_later(spec_file: Path) -> None:
     script(spec_file, READS_ITS_ORDER)
-    begun = Submission(SPEC, spec_file)
+    begun = Submission(SPEC, spec_file, ahead=True)
     assert begun.prepare()
     assert json.loads(spec_file.read_text())["inserts"] == ["INSERT"]
     assert begun.run("ab" * 16, Path("/state/chk-3")) is None
