@@ -82,7 +82,8 @@ def new(
     name: Annotated[str, typer.Argument(help="The new stream's name.")],
     home: Home = None,
     source: Annotated[
-        Path | None, typer.Option("--from", help="Guess the fields from a csv, parquet or jsonl.")
+        Path | None,
+        typer.Option("--from", help="Guess the fields from a csv, tsv, parquet or jsonl."),
     ] = None,
 ) -> None:
     """Write a first contract, valid as it stands, with comments on what to change."""

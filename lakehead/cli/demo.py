@@ -18,7 +18,9 @@ def register(app: typer.Typer) -> None:
 
 def demo(
     home: Home = None,
-    events: Annotated[int, typer.Option("--events", "-n", min=20_000)] = 200_000,
+    events: Annotated[
+        int, typer.Option("--events", "-n", min=20_000, help="How many events to produce.")
+    ] = 200_000,
     rate: Annotated[float, typer.Option(help="Events a second.", min=1_000)] = 8_000,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the stack up.")] = False,
     json_: Json = False,

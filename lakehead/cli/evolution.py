@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lakehead.cli.options import Home, Json
+from lakehead.cli.options import Home, Json, complete_stream
 from lakehead.cli.render import out, print_json, steps
 from lakehead.settings import load_settings
 
@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from lakehead.jobs.submit import Plan
 
 Streams = Annotated[
-    list[str] | None, typer.Argument(help="Streams; all that have a contract by default.")
+    list[str] | None,
+    typer.Argument(
+        help="Streams; all that have a contract by default.", autocompletion=complete_stream
+    ),
 ]
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lakehead.cli.options import Home, Json
+from lakehead.cli.options import Home, Json, complete_stream
 from lakehead.cli.render import out, print_json, steps
 from lakehead.errors import NotRunning, UserError
 from lakehead.settings import Settings, load_settings
@@ -25,7 +25,10 @@ def register(app: typer.Typer) -> None:
 
 def submit(
     stream: Annotated[
-        list[str] | None, typer.Argument(help="Streams; all that have a contract by default.")
+        list[str] | None,
+        typer.Argument(
+            help="Streams; all that have a contract by default.", autocompletion=complete_stream
+        ),
     ] = None,
     home: Home = None,
     dry_run: Annotated[

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from lakehead.settings import Settings
+
 
 def complete_stream(incomplete: str) -> list[str]:
     """The streams that begin so, for a shell to complete; none where the project is unreadable."""
@@ -16,6 +18,16 @@ def complete_stream(incomplete: str) -> list[str]:
     except OSError:
         return []
     return [name for name in names if name.startswith(incomplete)]
+
+
+def submit_hint(settings: Settings) -> str:
+    """The command that starts a first stream of the project, or makes one."""
+    from lakehead.contracts.load import contract_names
+
+    names = contract_names(settings.schemas)
+    if not names:
+        return "lakehead contract new NAME"
+    return f"lakehead submit {'orders' if 'orders' in names else names[0]}"
 
 
 Home = Annotated[

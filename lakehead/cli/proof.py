@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lakehead.cli.options import Home, Json
+from lakehead.cli.options import Home, Json, complete_stream, submit_hint
 from lakehead.cli.render import out, print_json, short_time, steps, table
 from lakehead.settings import load_settings
 
@@ -22,16 +22,19 @@ def register(app: typer.Typer) -> None:
 
 def audit(
     stream: Annotated[
-        list[str] | None, typer.Argument(help="Streams; all that were submitted by default.")
+        list[str] | None,
+        typer.Argument(
+            help="Streams; all that were submitted by default.", autocompletion=complete_stream
+        ),
     ] = None,
     home: Home = None,
     wait: Annotated[float, typer.Option(help="Seconds to wait for what is in flight.", min=0)] = 30,
     json_: Json = False,
 ) -> None:
-    """Prove that every record is in the lake exactly once. Exits 1 if one is lost or doubled.
+    """Prove that every record is in the lake exactly once. Exits 1 where the proof fails.
 
-    What `produce` spoilt on purpose must be dead by its cause, or landed where it is only late,
-    out of order or sent twice.
+    What `produce` spoilt on purpose must be dead by its cause, and what it sent late, out of order
+    or twice must be landed.
     """
     from lakehead.jobs.records import job_names
     from lakehead.proof.audit import audit as run
@@ -44,7 +47,7 @@ def audit(
     if json_:
         print_json({"streams": results})
     elif not results:
-        out().print("No stream was submitted yet.  Submit one:  lakehead submit orders")
+        out().print(f"No stream was submitted yet.  Submit one:  {submit_hint(settings)}")
     for name, result in results.items():
         if not json_:
             show_audit(name, result)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lakehead.cli.options import Home, Json
+from lakehead.cli.options import Home, Json, submit_hint
 from lakehead.cli.render import err, out, print_json, short_time, steps, table
 from lakehead.errors import UserError
 from lakehead.settings import Settings, load_settings
@@ -70,7 +70,7 @@ def up(
     if registry:
         out().print(f"Schema registry {registry}", soft_wrap=True)
     if not resumed:
-        out().print("Next:  lakehead submit orders")
+        out().print(f"Next:  {submit_hint(settings)}")
 
 
 def down(home: Home = None) -> None:
@@ -122,7 +122,7 @@ def status(home: Home = None, json_: Json = False) -> None:
 def show_jobs(settings: Settings, jobs: list) -> None:  # type: ignore[type-arg]
     """The table of jobs that ``status`` and ``jobs`` share."""
     if not jobs:
-        out().print("No job was submitted yet.  Submit one:  lakehead submit orders")
+        out().print(f"No job was submitted yet.  Submit one:  {submit_hint(settings)}")
         return
     table(
         "Jobs (times are UTC)",

@@ -56,7 +56,12 @@ def produce(
     seed: Annotated[int, typer.Option(help="Of samples and faults; same seed, same events.")] = 0,
     home: Home = None,
     rate: Annotated[
-        float | None, typer.Option(help="Events a second, evenly spaced.", rich_help_panel=_PACE)
+        float | None,
+        typer.Option(
+            help="Events a second, evenly spaced.",
+            show_default="5000; of a file, as fast as it goes",
+            rich_help_panel=_PACE,
+        ),
     ] = None,
     speed: Annotated[
         float | None,
@@ -95,7 +100,11 @@ def produce(
     ] = 0.0,
     late_by: Annotated[
         float | None,
-        typer.Option(help="How late, in seconds.", show_default="300", rich_help_panel=_FAULTS),
+        typer.Option(
+            help="How late, in seconds.",
+            show_default="300; 30 days in original time",
+            rich_help_panel=_FAULTS,
+        ),
     ] = None,
     out_of_order: Annotated[
         float,

@@ -7,6 +7,10 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+from lakehead.query.engine import run
+from lakehead.query.types import quoted
+from tests.conftest import Stack
+
 STREAM = "extremes"
 _INNER = {"name": "inner", "logicalType": "object", "properties": [
     {"name": "text", "logicalType": "string"},
@@ -133,3 +137,32 @@ def events() -> list[dict[str, Any]]:
         found.append({**found[len(found) % most], "id": len(found), name: None})
     found.append({"id": len(found), **dict.fromkeys(VALUES), "at": at})
     return found
+
+
+def check_landed(stack: Stack) -> None:
+    """All events are landed, and every value is the one that was sent."""
+    audited = stack.json("audit", STREAM)["streams"][STREAM]
+    published = events()
+    with run(stack.settings, f"SELECT cause FROM landing.{STREAM}_dead") as dead:
+        assert dead.fetchall() == []
+    assert (audited["lost"], audited["landed"]) == (0, len(published))
+    names = ["id", *VALUES, "at"]
+    sql = f"SELECT {', '.join(map(quoted, names))} FROM landing.{STREAM} ORDER BY id"
+    with run(stack.settings, sql) as result:
+        rows = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+    assert len(rows) == len(published)
+    for row, event in zip(rows, published, strict=True):
+        for name in names:
+            assert _same(row[name], event[name]), f"{name}: {row[name]!r}, sent {event[name]!r}"
+
+
+def _same(left: Any, right: Any) -> bool:
+    """Equal, where NaN is NaN and the sign of zero counts."""
+    if isinstance(left, dict):
+        return left.keys() == right.keys() and all(_same(left[k], right[k]) for k in left)
+    if isinstance(left, list):
+        return len(left) == len(right) and all(map(_same, left, right))
+    if isinstance(left, float) and isinstance(right, float):
+        both = math.isnan(left) and math.isnan(right)
+        return both or (left == right and math.copysign(1, left) == math.copysign(1, right))
+    return type(left) is type(right) and bool(left == right)

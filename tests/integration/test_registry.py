@@ -25,6 +25,7 @@ from lakehead.errors import NotRunning, UserError
 from lakehead.streams import registry
 from lakehead.streams.encode_avro import AvroEncoder
 from tests.conftest import Stack, wait_until
+from tests.integration import extremes
 
 pytestmark = pytest.mark.integration
 
@@ -263,3 +264,34 @@ def test_without_takes_it_off_and_with_brings_its_schemas_back(
     assert avro.json("up", "--with", "registry")["registry"] == avro.settings.registry_url
     known = encoder.encode(trade(1))[:5]
     assert registered(avro, contract).encode(trade(1))[:5] == known
+
+
+def test_the_producer_makes_samples_and_poison_in_avro(avro: Stack) -> None:
+    before = avro.json("audit", TOPIC)["streams"][TOPIC]
+    faults = ("--poison", "0.1", "--duplicates", "0.05", "--seed", "5")
+    made = avro.json("produce", TOPIC, "--events", "1000", "--rate", "2000", *faults)
+    manifest = made["streams"][TOPIC]
+    assert manifest["poison"]["count"] > 50
+    after = avro.json("audit", TOPIC, "--wait", "60")["streams"][TOPIC]
+    assert (after["lost"], after["duplicated"], after["in_flight"]) == (0, 0, 0)
+    assert after["dead"] - before["dead"] == manifest["poison"]["count"]
+    assert all(fault["found"] == fault["injected"] > 0 for fault in after["faults"])
+
+
+def test_extreme_values_of_every_type_come_back_from_avro(
+    avro: Stack, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    project = tmp_path_factory.mktemp("extremes")
+    for folder in ("schemas", "pipelines"):
+        (project / folder).mkdir()
+    (project / "schemas" / f"{extremes.STREAM}.yaml").write_text(extremes.contract_text("avro"))
+    stack = avro.of(project)
+    stack.ok("contract", "apply", extremes.STREAM)
+    schema = avro_schema(load_contract(stack.settings.schemas, extremes.STREAM))
+    subject = registry.subject(extremes.STREAM)
+    encoder = AvroEncoder(schema, registry.register(stack.settings, subject, json.dumps(schema)))
+    producer = Producer({"bootstrap.servers": stack.settings.bootstrap})
+    for event in extremes.events():
+        producer.produce(extremes.STREAM, encoder.encode(event), str(event["id"]))
+    assert producer.flush(30) == 0
+    extremes.check_landed(stack)

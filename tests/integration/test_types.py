@@ -1,7 +1,6 @@
 """Extreme values of every type go through the whole loop and come back as they were."""
 
 import json
-import math
 import os
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from confluent_kafka import Producer
 from lakehead.contracts.load import load_contract
 from lakehead.contracts.validate import Validator
 from lakehead.jobs.spark import session
-from lakehead.query.engine import connect, run
+from lakehead.query.engine import connect
 from lakehead.query.types import quoted
 from lakehead.stack.java import java_home
 from tests.conftest import Stack
@@ -57,32 +56,8 @@ def landed(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     asked.ok("stop", extremes.STREAM)
 
 
-def same(left: Any, right: Any) -> bool:
-    """Equal, where NaN is NaN and the sign of zero counts."""
-    if isinstance(left, dict):
-        return left.keys() == right.keys() and all(same(left[k], right[k]) for k in left)
-    if isinstance(left, list):
-        return len(left) == len(right) and all(map(same, left, right))
-    if isinstance(left, float) and isinstance(right, float):
-        both = math.isnan(left) and math.isnan(right)
-        return both or (left == right and math.copysign(1, left) == math.copysign(1, right))
-    return type(left) is type(right) and bool(left == right)
-
-
 def test_every_value_comes_back_as_it_was(landed: Stack) -> None:
-    audited = landed.json("audit", extremes.STREAM)["streams"][extremes.STREAM]
-    published = extremes.events()
-    with run(landed.settings, f"SELECT cause FROM landing.{extremes.STREAM}_dead") as dead:
-        assert dead.fetchall() == []
-    assert (audited["lost"], audited["landed"]) == (0, len(published))
-    names = ["id", *extremes.VALUES, "at"]
-    sql = f"SELECT {', '.join(map(quoted, names))} FROM landing.{extremes.STREAM} ORDER BY id"
-    with run(landed.settings, sql) as result:
-        rows = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
-    assert len(rows) == len(published)
-    for row, event in zip(rows, published, strict=True):
-        for name in names:
-            assert same(row[name], event[name]), f"{name}: {row[name]!r}, sent {event[name]!r}"
+    extremes.check_landed(landed)
 
 
 def test_spark_reads_the_same_values(landed: Stack, tmp_path: Any) -> None:

@@ -7,6 +7,7 @@ diff of what they say. Whatever a contract's author wrote is shown as text.
 import base64
 import itertools
 import json
+import pprint
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 _SAMPLES = 3
-DEFAULT_BOOTSTRAP = "127.0.0.1:19092"
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def _facts(
         "readers": readers,
         "references": [(name, r.stream, r.field, r.stream in there) for name, r in links],
         "referenced_by": back,
-        "events": events,
+        "events": [json.dumps(e, default=_json, ensure_ascii=False, indent=2) for e in events],
         "no_events": missing,
         "publish": _publish(contract, events),
         "query": f"lakehead query 'FROM {_table(contract.landing_table)} "
@@ -154,15 +154,14 @@ def _outline(kind: FieldType) -> tuple[str, tuple[tuple[str, FieldType], ...]]:
     return str(kind), ()
 
 
-def _samples(contract: Contract) -> tuple[list[str], str]:
-    """Events as JSON, one a line; or none, and why."""
+def _samples(contract: Contract) -> tuple[list[dict[str, Any]], str]:
+    """Events as Python values; or none, and why."""
     from lakehead.contracts.samples import sample_events
 
     try:
-        drawn = list(itertools.islice(sample_events(contract, 0), _SAMPLES))
+        return list(itertools.islice(sample_events(contract, 0), _SAMPLES)), ""
     except UserError as error:
         return [], error.message
-    return [json.dumps(e, default=_json, ensure_ascii=False, indent=2) for e in drawn], ""
 
 
 def _json(value: object) -> object:
@@ -178,25 +177,20 @@ def _json(value: object) -> object:
     raise TypeError(type(value).__name__)
 
 
-def _publish(contract: Contract, events: Sequence[str]) -> str:
-    """Python that sends one event; empty where the encoding is not JSON."""
-    if contract.encoding != "json":
-        return ""
-    event = events[0] if events else "{}"
-    return (
-        "import json\n\nfrom confluent_kafka import Producer\n\n"
-        f"event = json.loads({_python_text(event)})\n"
-        f'producer = Producer({{"bootstrap.servers": "{DEFAULT_BOOTSTRAP}"}})\n'
-        f"producer.produce({contract.topic!r}, json.dumps(event), "
-        f"key=str(event[{contract.key!r}]))\n"
-        "producer.flush()\n"
-    )
-
-
-def _python_text(text: str) -> str:
-    """A literal that a person can read, of text from anyone."""
-    plain = "'''" not in text and "\\" not in text and not text.endswith("'")
-    return f"'''{text}'''" if plain else repr(text)
+def _publish(contract: Contract, events: Sequence[dict[str, Any]]) -> str:
+    """Python that sends one event."""
+    event = pprint.pformat(events[0] if events else {}, sort_dicts=False, width=88)
+    imports = ["import datetime"] if "datetime." in event else []
+    imports += ["from decimal import Decimal"] if "Decimal(" in event else []
+    lines = [
+        *([*imports, ""] if imports else []),
+        "from lakehead import publisher",
+        "",
+        f"event = {event}",
+        f"with publisher.open({contract.stream!r}) as stream:",
+        "    stream.publish(event)",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _table(name: str) -> str:

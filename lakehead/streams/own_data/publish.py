@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import IO, Any
 from zoneinfo import ZoneInfo
@@ -310,7 +310,7 @@ class _Run:
         self._reject_file.write(json.dumps(line, default=str, ensure_ascii=False) + "\n")
 
     def _reject_path(self) -> Path:
-        moment = datetime.fromtimestamp(self.sending.started).strftime("%Y%m%dT%H%M%S.%f")
+        moment = datetime.fromtimestamp(self.sending.started, UTC).strftime("%Y%m%dT%H%M%S.%f")
         name = f"{self._contract.stream}-{moment}.jsonl"
         return self._settings.home / "rejected" / name
 
