@@ -105,7 +105,8 @@ def _decimal_checker(whole_digits: int) -> Check:
     def check_decimal(value: Any) -> None:
         if not isinstance(value, Decimal) or not value.is_finite():
             raise ValueError(f"{value!r} is no finite Decimal")
-        if abs(value) >= limit:
+        # abs() would round to the 28 digits of the context.
+        if value.copy_abs() >= limit:
             raise ValueError(f"{value} has more than {whole_digits} digits before the point")
 
     return check_decimal
