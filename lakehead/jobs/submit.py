@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from lakehead.contracts.applied import applied_contract, record_applied
-from lakehead.contracts.diff import Change, compare, renames
+from lakehead.contracts.diff import Change, compare
 from lakehead.contracts.iceberg import by_day, dead_schema, landing_schema
 from lakehead.contracts.load import load_contract
 from lakehead.contracts.model import Contract
@@ -59,9 +59,7 @@ def plan(settings: Settings, stream: str, start: bool = True) -> tuple[Plan, Des
     changes = compare(before, contract) if before else []
     _refuse(stream, changes)
     job, desired = _compare_job(settings, contract, models, start)
-    steps = [
-        f"table {contract.landing_table}: {s}" for s in _table_steps(settings, before, contract)
-    ]
+    steps = [f"table {contract.landing_table}: {s}" for s in _table_steps(settings, contract)]
     # A dry run answers without a broker too.
     with contextlib.suppress(NotRunning):
         steps = [*topic_changes(settings, contract), *steps]
@@ -93,10 +91,10 @@ def submit(settings: Settings, stream: str, say: Say = lambda _: None, start: bo
 
     Cut short at any point, it is made whole by doing it again:
 
-    1. the topic is made or adapted, then the tables: the job that runs goes on, for a row that it
+    1. the contract is recorded as the one that is applied;
+    2. the topic is made or adapted, then the tables: the job that runs goes on, for a row that it
        writes has no value in a new column and is found by field id under a new name;
-    2. the job is recorded; the controller stops the old one with a savepoint, starts the new one;
-    3. the contract is recorded as applied.
+    3. the job is recorded; the controller stops the old one with a savepoint, starts the new one.
 
     Raises:
         UserError: an unknown stream, a contract or model that is wrong, a change that is not
@@ -107,12 +105,13 @@ def submit(settings: Settings, stream: str, say: Say = lambda _: None, start: bo
     planned, desired = plan(settings, stream, start)
     began = datetime.now(UTC)
     say("making topic and tables")
+    known = applied_contract(settings, stream) is not None
+    record_applied(settings, stream)
     if not ensure_topic(settings, contract):
         adapt_topic(settings, contract)
-    make_tables(settings, contract, models)
+    make_tables(settings, contract, models, known)
     if planned.change != "none" and desired != records.read_desired(settings, stream):
         records.write_desired(settings, desired)
-    record_applied(settings, stream)
     if desired.run:
         say("waiting for Flink to run the job")
         wait_for(settings, stream, "running", desired)
@@ -133,13 +132,17 @@ def _refuse(stream: str, changes: list[Change]) -> None:
         )
 
 
-def _table_steps(settings: Settings, before: Contract | None, contract: Contract) -> list[Step]:
+def _table_steps(settings: Settings, contract: Contract) -> list[Step]:
     """What the landing table needs to become what the contract says."""
     if not settings.catalog_db.exists():
         return []
-    renamed = renames(before.fields, contract.fields) if before else {}
     name = contract.landing_table
-    return table_steps(open_catalog(settings), name, landing_schema(contract), renamed)
+    return table_steps(open_catalog(settings), name, landing_schema(contract), _aliases(contract))
+
+
+def _aliases(contract: Contract) -> dict[str, str]:
+    """Each name that a field had -> its name: what the table has decides which one counts."""
+    return {alias: f.name for f in contract.fields for alias in f.aliases}
 
 
 def stop(settings: Settings, name: str) -> None:
@@ -192,20 +195,22 @@ def definitions(settings: Settings, stream: str) -> tuple[Contract, list[Model]]
     return contract, models
 
 
-def make_tables(settings: Settings, contract: Contract, models: list[Model]) -> None:
+def make_tables(
+    settings: Settings, contract: Contract, models: list[Model], known: bool = False
+) -> None:
     """Landing, dead and mart tables where they are not there yet; landing as the contract has it.
 
+    ``known`` is whether the landing table was made by a contract that was applied before.
+
     Raises:
-        UserError: a table that the contract was never applied to has columns of other types.
+        UserError: a table that no contract made has other columns.
     """
     catalog = open_catalog(settings)
     landing = landing_schema(contract)
-    before = applied_contract(settings, contract.stream)
-    if before is None or not catalog.table_exists(contract.landing_table):
-        ensure_table(catalog, contract.landing_table, landing, by_day(landing, contract.event_time))
+    if known and catalog.table_exists(contract.landing_table):
+        evolve_table(catalog, contract.landing_table, landing, _aliases(contract))
     else:
-        renamed = renames(before.fields, contract.fields)
-        evolve_table(catalog, contract.landing_table, landing, renamed)
+        ensure_table(catalog, contract.landing_table, landing, by_day(landing, contract.event_time))
     dead = dead_schema()
     ensure_table(catalog, contract.dead_table, dead, by_day(dead, "kafka_timestamp"))
     for model in models:

@@ -202,6 +202,33 @@ def test_an_optional_field_is_dropped_and_what_it_held_stays_in_older_snapshots(
     assert {"remark", "number"} <= described
 
 
+def test_an_apply_that_is_killed_is_made_whole_by_another(
+    plant: Stack, edit: Callable[[Callable[[Any], None]], None]
+) -> None:
+    def rename(document: Any) -> None:
+        fields = properties(document)
+        aliases = fields["remark"]["customProperties"][0]["value"]
+        fields["remark"]["customProperties"][0]["value"] = [*aliases, "remark"]
+        fields["remark"]["name"] = "comment"
+
+    def columns() -> set[str]:
+        return {r["column_name"] for r in rows(plant, "DESCRIBE landing.readings")}
+
+    edit(rename)
+    killed = plant.start("contract", "apply", STREAM)
+    wait_until(lambda: "comment" in columns(), "the table's new column")
+    killed.kill()
+    killed.communicate()
+    plant.ok("contract", "apply", STREAM)
+    assert "remark" not in columns()
+    [counted] = rows(
+        plant, "SELECT count(*) AS rows, count(comment) AS comments FROM landing.readings"
+    )
+    assert counted["rows"] == counted["comments"] > 0
+    audited = plant.json("audit", STREAM)["streams"][STREAM]
+    assert (audited["lost"], audited["duplicated"]) == (0, 0)
+
+
 def test_a_job_that_was_stopped_stays_stopped(
     plant: Stack, edit: Callable[[Callable[[Any], None]], None]
 ) -> None:
@@ -216,4 +243,4 @@ def test_a_job_that_was_stopped_stays_stopped(
     states = {j["name"]: j["state"] for j in plant.json("jobs")["jobs"]}
     assert states[STREAM] == "stopped"
     plant.ok("submit", STREAM)
-    assert Path(plant.home / "contracts" / STREAM / "0003.yaml").exists()
+    assert Path(plant.home / "contracts" / STREAM / "0004.yaml").exists()

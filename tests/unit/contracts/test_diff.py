@@ -254,6 +254,19 @@ def test_the_steps_of_the_table_follow_the_contract() -> None:
     ]
 
 
+@pytest.mark.parametrize("held", ["note", "remark", "comment"])
+def test_whichever_name_a_table_has_is_renamed_and_nothing_is_dropped(held: str) -> None:
+    """A change that was cut short, or a version that was left out, must not cost a column."""
+    document = copy.deepcopy(BASE)
+    field(document, "note")["name"] = held
+    wanted = copy.deepcopy(BASE)
+    field(wanted, "note")["name"] = "comment"
+    aliases = {"note": "comment", "remark": "comment"}
+    steps = plan_steps(landing_schema(load(document)), landing_schema(load(wanted)), aliases)
+    expected = [] if held == "comment" else [f"rename column {held} to comment"]
+    assert [str(step) for step in steps] == expected
+
+
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
     """``schemas/`` in a git repository whose one commit has the base version."""
