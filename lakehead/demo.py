@@ -17,9 +17,9 @@ from lakehead.query.engine import connect, run
 from lakehead.settings import Settings
 from lakehead.stack import lifecycle
 from lakehead.stack.supervisor import Supervisor
-from lakehead.streams.faults import LATE
 from lakehead.streams.manifest import Manifest
 from lakehead.streams.produce import Faults, ProduceOptions, Progress, produce
+from lakehead.streams.produce.faults import LATE
 
 STREAM, MODEL = "orders", "revenue_by_country"
 # A first few lines give the stream a watermark, so that what comes late later is seen to be late.

@@ -13,9 +13,9 @@ from lakehead.settings import Settings, load_settings
 if TYPE_CHECKING:
     from lakehead.contracts.model import Contract
     from lakehead.streams.manifest import Manifest
-    from lakehead.streams.options import ProduceOptions
     from lakehead.streams.own_data import OwnDataOptions, Published
-    from lakehead.streams.sending import OnProgress, Progress
+    from lakehead.streams.produce.options import ProduceOptions
+    from lakehead.streams.produce.sending import OnProgress, Progress
 
 DEFAULT_EVENTS = 10_000
 _PACE, _FAULTS, _OWN = "Pace", "Faults", "Own data"
@@ -173,7 +173,7 @@ def produce(
     are drawn from the contract, or come from a file of your own. A file's rows are checked against
     the contract; those that break it are not sent but written down, and the exit code is 1.
     """
-    from lakehead.streams.options import Faults, ProduceOptions
+    from lakehead.streams.produce.options import Faults, ProduceOptions
 
     faults = Faults(
         poison=poison,

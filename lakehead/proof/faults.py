@@ -11,8 +11,8 @@ from lakehead.contracts.model import Contract
 from lakehead.query.engine import connect
 from lakehead.query.types import quoted
 from lakehead.settings import Settings
-from lakehead.streams.faults import DUPLICATE, LATE, OUT_OF_ORDER
 from lakehead.streams.manifest import Manifest, read_manifests
+from lakehead.streams.produce.faults import DUPLICATE, LATE, OUT_OF_ORDER
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

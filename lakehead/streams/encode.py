@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
@@ -14,7 +15,6 @@ from lakehead.contracts.convert import converter
 from lakehead.contracts.model import Contract, Field
 from lakehead.contracts.types import FieldType, walk
 from lakehead.settings import Settings
-from lakehead.streams.timeline import iso
 
 if TYPE_CHECKING:
     from lakehead.streams.encode_avro import AvroEncoder
@@ -200,3 +200,15 @@ def key_text(value: Any) -> str | None:
         return str(value)
     text = orjson.dumps(value, _plain, orjson.OPT_UTC_Z).decode()
     return text[1:-1] if text.startswith('"') else text
+
+
+def iso(moment: int) -> str:
+    """Epoch milliseconds as ISO-8601 in UTC, with milliseconds and ``Z``."""
+    seconds, milliseconds = divmod(moment, 1000)
+    return f"{_second(seconds)}.{milliseconds:03d}Z"
+
+
+# Neighbours mostly share their second, and formatting a date is the dearest part of an event.
+@lru_cache(maxsize=4096)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lakehead.streams.poison import POISON_KINDS
+from lakehead.streams.produce.poison import POISON_KINDS
 from tests.conftest import Stack
 
 pytestmark = pytest.mark.integration

@@ -20,9 +20,9 @@ from lakehead.proof.audit import audit
 from lakehead.stack import flink as stack_flink
 from lakehead.stack.java import java_home
 from lakehead.stack.supervisor import leftover_processes
+from lakehead.streams.encode import iso
 from lakehead.streams.manifest import Manifest
-from lakehead.streams.poison import POISON_KINDS
-from lakehead.streams.timeline import iso
+from lakehead.streams.produce.poison import POISON_KINDS
 from tests.conftest import ROOT, Stack
 
 pytestmark = pytest.mark.integration

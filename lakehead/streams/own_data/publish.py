@@ -23,7 +23,6 @@ from lakehead.contracts.model import Contract
 from lakehead.contracts.validate import InvalidEvent, Validator
 from lakehead.errors import LakeheadError, UserError
 from lakehead.settings import Settings
-from lakehead.streams.account import Deliveries, Outgoing, Tally, told
 from lakehead.streams.encode import encoder_of, key_text, moment_of
 from lakehead.streams.interrupt import Stop
 from lakehead.streams.manifest import (
@@ -35,11 +34,12 @@ from lakehead.streams.manifest import (
     Poison,
     Rejected,
 )
-from lakehead.streams.options import check_pace
 from lakehead.streams.own_data.columns import Columns, check_complete, check_known
 from lakehead.streams.own_data.file import Row, format_of, opened
-from lakehead.streams.produce import check_delivered, stamp
-from lakehead.streams.sending import Clock, OnProgress, Sending, WallClock
+from lakehead.streams.produce.account import Deliveries, Outgoing, Tally, told
+from lakehead.streams.produce.options import check_pace
+from lakehead.streams.produce.run import check_delivered, stamp
+from lakehead.streams.produce.sending import Clock, OnProgress, Sending, WallClock
 from lakehead.streams.sinks import KafkaSink, MemorySink, Sink
 from lakehead.streams.topics import ensure_topic
 

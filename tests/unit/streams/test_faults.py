@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakehead.streams.faults import (
+from lakehead.streams.produce.faults import (
     DUPLICATE,
     HOT,
     LATE,
@@ -14,8 +14,8 @@ from lakehead.streams.faults import (
     FaultPlan,
     warm_up,
 )
-from lakehead.streams.options import Faults
-from lakehead.streams.poison import HUGE, POISON_KINDS
+from lakehead.streams.produce.options import Faults
+from lakehead.streams.produce.poison import HUGE, POISON_KINDS
 
 KINDS = tuple(kind for kind in POISON_KINDS if kind != HUGE)
 

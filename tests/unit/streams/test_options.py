@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from lakehead.errors import UserError
-from lakehead.streams.options import DEFAULT_RATE, Faults, ProduceOptions
+from lakehead.streams.produce.options import DEFAULT_RATE, Faults, ProduceOptions
 
 
 @pytest.mark.parametrize(

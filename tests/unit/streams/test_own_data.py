@@ -28,7 +28,7 @@ from lakehead.streams.encode import JsonEncoder
 from lakehead.streams.manifest import read_manifests
 from lakehead.streams.own_data import OwnDataOptions, Published, RowsRejected, publish
 from lakehead.streams.own_data.file import format_of
-from lakehead.streams.sending import Progress
+from lakehead.streams.produce.sending import Progress
 from lakehead.streams.sinks import MemorySink
 
 ROW = {

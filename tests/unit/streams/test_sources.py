@@ -11,7 +11,7 @@ from lakehead.contracts.validate import Validator
 from lakehead.settings import Settings
 from lakehead.streams.encode import key_text
 from lakehead.streams.events import Source
-from lakehead.streams.sources import SampleSource, source_of
+from lakehead.streams.produce.sources import SampleSource, source_of
 
 
 def made(everything: Contract, names: list[str], base: Source | None) -> SampleSource:

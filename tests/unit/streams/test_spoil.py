@@ -13,12 +13,12 @@ import pytest
 from lakehead.contracts.avro import avro_schema
 from lakehead.contracts.model import Contract
 from lakehead.contracts.samples import sample_events
-from lakehead.streams import poison
 from lakehead.streams.encode import AvroEvents, JsonEncoder, moment_of
 from lakehead.streams.encode_avro import AvroEncoder
 from lakehead.streams.events import Source
-from lakehead.streams.poison import POISON_KINDS
-from lakehead.streams.spoil import Spoiler
+from lakehead.streams.produce import poison
+from lakehead.streams.produce.poison import POISON_KINDS
+from lakehead.streams.produce.spoil import Spoiler
 
 NOW = 1_750_000_000
 FUTURE = (NOW + 3600) * 1000

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lakehead.errors import UserError
+from lakehead.streams.encode import iso
 from lakehead.streams.events import Source
-from lakehead.streams.options import ProduceOptions
-from lakehead.streams.timeline import Timeline, iso, timeline_of
+from lakehead.streams.produce.options import ProduceOptions
+from lakehead.streams.produce.timeline import Timeline, timeline_of
 
 NOW = 1_750_000_000_123
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from lakehead.streams.account import Deliveries, Outgoing
 from lakehead.streams.interrupt import Stop
+from lakehead.streams.produce.account import Deliveries, Outgoing
 from lakehead.streams.sinks import Sink
 
 # Events that fall due within one tick are sent together.

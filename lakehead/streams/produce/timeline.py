@@ -10,12 +10,11 @@ added, so that two runs differ by their start and nothing else.
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Protocol
 
 from lakehead.errors import UserError
 from lakehead.streams.events import Source
-from lakehead.streams.options import BURST_EVERY, BURST_SECONDS, ProduceOptions
+from lakehead.streams.produce.options import BURST_EVERY, BURST_SECONDS, ProduceOptions
 
 _AHEAD_MS = 6 * 3600 * 1000
 _FAR_FUTURE_MS = int(datetime(2099, 1, 1, tzinfo=UTC).timestamp() * 1000)
@@ -129,18 +128,6 @@ def timeline_of(options: ProduceOptions, source: Source, now: int) -> Timeline:
         return Steady(now, rate, speed, burst=options.burst)
     span = Steady(0, rate, speed, burst=options.burst).spaced(options.events - 1)
     return Steady(now - _checked(span), rate, speed, now, options.burst)
-
-
-def iso(moment: int) -> str:
-    """Epoch milliseconds as ISO-8601 in UTC, with milliseconds and ``Z``."""
-    seconds, milliseconds = divmod(moment, 1000)
-    return f"{_second(seconds)}.{milliseconds:03d}Z"
-
-
-# Neighbours mostly share their second, and formatting a date is the dearest part of an event.
-@lru_cache(maxsize=4096)
-def _second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
 
 
 def _check_past(options: ProduceOptions, source: Source, now: int) -> None:

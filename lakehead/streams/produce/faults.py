@@ -2,8 +2,8 @@
 
 from random import Random
 
-from lakehead.streams.options import Faults
-from lakehead.streams.poison import HUGE
+from lakehead.streams.produce.options import Faults
+from lakehead.streams.produce.poison import HUGE
 
 LATE = "late"
 OUT_OF_ORDER = "out_of_order"

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lakehead.errors import UserError
-from lakehead.streams.poison import POISON_KINDS
+from lakehead.streams.produce.poison import POISON_KINDS
 
 DEFAULT_RATE = 5000.0
 LATE_BY = 300.0

@@ -13,9 +13,8 @@ from typing import Any
 from lakehead.contracts.model import Contract, Field, walk_fields
 from lakehead.contracts.patterns import compile_pattern
 from lakehead.contracts.types import NUMERIC, TIMES
-from lakehead.streams import poison
-from lakehead.streams.encode import Encoder, Fields
-from lakehead.streams.timeline import iso
+from lakehead.streams.encode import Encoder, Fields, iso
+from lakehead.streams.produce import poison
 
 # The safe format's max-record-bytes.
 MOST_RECORD_BYTES = 1024 * 1024

@@ -16,21 +16,19 @@ from pathlib import Path
 from lakehead.contracts.model import Contract
 from lakehead.errors import SystemFailure, UserError
 from lakehead.settings import Settings
-from lakehead.streams.account import told
 from lakehead.streams.encode import encoder_of
 from lakehead.streams.events import Source
-from lakehead.streams.faults import warm_up
 from lakehead.streams.interrupt import Stop
-from lakehead.streams.lane import Lane
 from lakehead.streams.manifest import Manifest, Rejected
-from lakehead.streams.options import Faults, ProduceOptions
-from lakehead.streams.sending import Clock, OnProgress, Progress, Sending, WallClock
+from lakehead.streams.produce.account import told
+from lakehead.streams.produce.faults import warm_up
+from lakehead.streams.produce.lane import Lane
+from lakehead.streams.produce.options import Faults, ProduceOptions
+from lakehead.streams.produce.sending import Clock, OnProgress, Sending, WallClock
+from lakehead.streams.produce.sources import source_of
+from lakehead.streams.produce.timeline import Timeline, timeline_of
 from lakehead.streams.sinks import KafkaSink, Sink
-from lakehead.streams.sources import source_of
-from lakehead.streams.timeline import Timeline, timeline_of
 from lakehead.streams.topics import ensure_topic
-
-__all__ = ["Clock", "Faults", "ProduceOptions", "Progress", "produce", "produce_streams"]
 
 
 def produce(
