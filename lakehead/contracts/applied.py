@@ -6,7 +6,7 @@ are beside it as ``0001.yaml`` and so on.
 
 from pathlib import Path
 
-from lakehead.contracts.load import contract_from_text, contract_path
+from lakehead.contracts.load import contract_from_text, contract_path, load_contract
 from lakehead.contracts.model import Contract
 from lakehead.errors import UserError
 from lakehead.settings import Settings, write_whole
@@ -23,9 +23,13 @@ def applied_contract(settings: Settings, stream: str) -> Contract | None:
     return None if text is None else contract_from_text(text, _folder(settings, stream) / stream)
 
 
-def applied_streams(settings: Settings) -> list[str]:
-    """The streams that have an applied contract, sorted."""
-    return sorted(p.parent.name for p in settings.contracts.glob("*/applied.yaml"))
+def contract_in_force(settings: Settings, stream: str) -> Contract:
+    """What tables and job follow now: the applied version, else the file in ``schemas/``.
+
+    Raises:
+        UserError: the stream has neither.
+    """
+    return applied_contract(settings, stream) or load_contract(settings.schemas, stream)
 
 
 def record_applied(settings: Settings, stream: str) -> bool:

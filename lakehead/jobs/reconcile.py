@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from lakehead.contracts.load import load_contract
+from lakehead.contracts.applied import contract_in_force
 from lakehead.contracts.model import Contract
 from lakehead.errors import UserError
 from lakehead.jobs.spark import run_spark, session
@@ -61,7 +61,7 @@ def reconcile(
         SystemFailure: Spark failed; the mart is unchanged.
     """
     model = load_model(settings.pipelines, name)
-    contract = load_contract(settings.schemas, model.stream)
+    contract = contract_in_force(settings, model.stream)
     landing = table_state(settings, contract.landing_table)
     if closed_until is None or landing.snapshot_id is None:
         return Reconciled(name, 0, 0, 0, 0, 0, None, {})

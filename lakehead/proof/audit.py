@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from lakehead.contracts.load import load_contract
+from lakehead.contracts.applied import contract_in_force
 from lakehead.contracts.model import Contract
 from lakehead.errors import UserError
 from lakehead.jobs import records
@@ -76,7 +76,7 @@ def audit(settings: Settings, stream: str, wait_seconds: float = 30) -> StreamAu
         UserError: no such stream, no such topic, no tables yet.
         NotRunning: the broker does not answer.
     """
-    contract = load_contract(settings.schemas, stream)
+    contract = contract_in_force(settings, stream)
     produced = {p: high for p, (_, high) in offsets(settings, contract.topic).items()}
     if not produced:
         raise UserError(f"the topic {contract.topic} does not exist", f"lakehead submit {stream}")

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from lakehead.contracts.load import load_contract
+from lakehead.contracts.applied import contract_in_force
 from lakehead.contracts.model import Contract
 from lakehead.errors import SystemFailure
 from lakehead.jobs.records import read_observed
@@ -78,7 +78,7 @@ def parity(settings: Settings, name: str) -> ParityReport:
         SystemFailure: the landing table does not reach the mart's checkpoint in time.
     """
     model = load_model(settings.pipelines, name)
-    contract = load_contract(settings.schemas, model.stream)
+    contract = contract_in_force(settings, model.stream)
     mart = table_state(settings, model.table)
     landing = _landing_reaching(settings, contract, _checkpoint(mart))
     snapshots = {model.table: mart.snapshot_id, contract.landing_table: landing.snapshot_id}

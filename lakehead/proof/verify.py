@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from lakehead.contracts.load import load_contract
+from lakehead.contracts.applied import contract_in_force
 from lakehead.contracts.model import LANDING, Contract, Field
 from lakehead.contracts.words import duration
 from lakehead.query.engine import connect
@@ -49,7 +49,7 @@ def verify(settings: Settings, stream: str) -> list[RuleResult]:
     Raises:
         UserError: no such stream, or a table that the rules need is not there yet.
     """
-    contract = load_contract(settings.schemas, stream)
+    contract = contract_in_force(settings, stream)
     linked = [f.references.stream for f in contract.fields if f.references]
     unique = [f for f in contract.fields if f.unique_within is not None]
     if not (linked or unique):

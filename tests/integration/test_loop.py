@@ -158,11 +158,16 @@ def test_a_partition_that_is_idle_does_not_stall_windows(stack: Stack) -> None:
         until = now["until"]
 
 
+def jobs(stack: Stack) -> dict[str, str]:
+    """Flink's id of each job."""
+    return {job["name"]: job["job_id"] for job in stack.json("jobs")["jobs"]}
+
+
 def test_submit_twice_is_once(stack: Stack) -> None:
-    before = stack.json("jobs")["jobs"][0]["job_id"]
+    before = jobs(stack)["orders"]
     [plan] = stack.json("submit", "orders")["jobs"]
     assert plan["change"] == "none"
-    assert stack.json("jobs")["jobs"][0]["job_id"] == before
+    assert jobs(stack)["orders"] == before
 
 
 def test_up_twice_is_once(stack: Stack) -> None:
