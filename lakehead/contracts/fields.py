@@ -227,7 +227,7 @@ class _Reader:
         if bound is None and not quiet:
             expected = {
                 "date": "a date such as 2026-01-31",
-                "timestamp": "a time such as 2026-01-31T10:00:00Z",
+                "timestamp": "a time such as 2026-01-31T10:00:00.500Z, to the millisecond",
                 "timestamp_ntz": "a time without zone such as 2026-01-31T10:00:00",
             }.get(kind.kind, f"a number of at most {MAX_PRECISION} digits")
             self._wrong(f"{option} is {value!r}, expected {expected}", "logicalTypeOptions", option)
@@ -324,6 +324,9 @@ def _moment(value: object, kind: FieldType) -> date | datetime | None:
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
         if kind.kind == "timestamp_ntz":
             return None if moment.tzinfo else moment
+        if moment.microsecond % 1000:
+            # Flink's SQL has no finer literal of a moment.
+            return None
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None

@@ -262,6 +262,7 @@ def test_a_pattern_is_a_regular_expression(load: Load, document: Any, pattern: o
         ("country", {"minimum": 1}),
         ("country", {"maximum": 1}),
         ("event_time", {"minimum": 1}),
+        ("event_time", {"minimum": "2026-01-31T10:00:00.0005Z"}),
         ("quantity", {"minLength": 1}),
         ("price", {"maxLength": 1}),
         ("customer_id", {"pattern": "1"}),
