@@ -51,6 +51,12 @@ def produced(stack: Stack) -> int:
     return int(stack.json("audit")["streams"]["orders"]["produced"])
 
 
+def orders_job(stack: Stack) -> dict[str, Any]:
+    [job] = [j for j in stack.json("jobs")["jobs"] if j["name"] == "orders"]
+    return dict(job)
+
+
+
 @pytest.mark.parametrize("part", ["taskmanager", "jobmanager", "kafka", "controller"])
 def test_killed_part_loses_and_doubles_nothing(stack: Stack, part: str) -> None:
     before, rows = produced(stack), landed(stack)
@@ -71,7 +77,7 @@ def test_down_and_up_under_load_goes_on_where_it_stopped(stack: Stack) -> None:
     stack.ok("up")
 
     prove(stack, producer, before)
-    job = stack.json("jobs")["jobs"][0]
+    job = orders_job(stack)
     assert "/savepoints/" in job["restored_from"]
 
 
@@ -94,11 +100,11 @@ def test_job_cancelled_behind_our_back_comes_back(stack: Stack) -> None:
     producer = produce_under_load(stack, seed=11)
     wait_for_load(stack, rows)
 
-    job = stack.json("jobs")["jobs"][0]
+    job = orders_job(stack)
     from lakehead.jobs.flink_rest import FlinkRest
 
     with FlinkRest(stack.settings.flink_url) as flink:
         flink.cancel(job["job_id"])
-    wait_until(lambda: stack.json("jobs")["jobs"][0]["job_id"] != job["job_id"], "a new attempt")
+    wait_until(lambda: orders_job(stack)["job_id"] != job["job_id"], "a new attempt")
 
     prove(stack, producer, before)

@@ -300,6 +300,8 @@ patterns = st.builds(
 @examples(deadline=None)
 @given(pattern=patterns, seed=st.integers(0, 1000))
 def test_drawn_text_matches_its_pattern(pattern: str, seed: int) -> None:
+    # Python's matching takes time by a power of how many parts repeat.
+    assume(sum(map(pattern.count, "*+{")) <= 3)
     try:
         check_pattern(pattern)
     except ValueError:
