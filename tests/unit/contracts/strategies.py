@@ -276,13 +276,13 @@ def mutated_documents(draw: st.DrawFn) -> Any:
         if change == "delete":
             del holder[key]
         elif change == "add" and isinstance(holder, dict):
-            holder[draw(st.sampled_from(_KEYS))] = draw(_odd)
+            holder[draw(st.sampled_from(_KEYS))] = copy.deepcopy(draw(_odd))
         elif change == "twice" and isinstance(holder, list):
             holder.append(copy.deepcopy(holder[key]))
         elif change == "deep":
             holder[key] = _deep(holder[key], draw(st.sampled_from([3, 10, 28, 70])))
         else:
-            holder[key] = draw(_odd)
+            holder[key] = copy.deepcopy(draw(_odd))
     return document
 
 
