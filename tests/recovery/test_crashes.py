@@ -56,7 +56,6 @@ def orders_job(stack: Stack) -> dict[str, Any]:
     return dict(job)
 
 
-
 @pytest.mark.parametrize("part", ["taskmanager", "jobmanager", "kafka", "controller"])
 def test_killed_part_loses_and_doubles_nothing(stack: Stack, part: str) -> None:
     before, rows = produced(stack), landed(stack)
