@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from lakehead.cli import evolution
-from lakehead.cli.options import Home, Json, complete_stream
+from lakehead.cli.options import Home, Json, Streams, complete_stream
 from lakehead.cli.render import err, out, print_json, steps, table
 from lakehead.errors import ProofFailed, UserError
 from lakehead.settings import Settings, load_settings
@@ -142,12 +142,7 @@ def show(stream: Stream, home: Home = None, json_: Json = False) -> None:
 
 
 def docs(
-    stream: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="Streams; all that have a contract by default.", autocompletion=complete_stream
-        ),
-    ] = None,
+    stream: Streams = None,
     home: Home = None,
     folder: Annotated[
         Path | None,

@@ -4,20 +4,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lakehead.cli.options import Home, Json, complete_stream
+from lakehead.cli.options import Home, Json, Streams
 from lakehead.cli.render import out, print_json, steps
 from lakehead.settings import load_settings
 
 if TYPE_CHECKING:
     from lakehead.contracts.versions import Comparison
     from lakehead.jobs.submit import Plan
-
-Streams = Annotated[
-    list[str] | None,
-    typer.Argument(
-        help="Streams; all that have a contract by default.", autocompletion=complete_stream
-    ),
-]
 
 
 def register(contract: typer.Typer) -> None:

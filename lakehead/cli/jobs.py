@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lakehead.cli.options import Home, Json, complete_stream
+from lakehead.cli.options import Home, Json, Streams
 from lakehead.cli.render import out, print_json, steps
 from lakehead.errors import NotRunning, UserError
 from lakehead.settings import Settings, load_settings
@@ -24,12 +24,7 @@ def register(app: typer.Typer) -> None:
 
 
 def submit(
-    stream: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="Streams; all that have a contract by default.", autocompletion=complete_stream
-        ),
-    ] = None,
+    stream: Streams = None,
     home: Home = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would change, and the SQL.")

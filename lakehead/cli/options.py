@@ -40,3 +40,9 @@ Home = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Streams = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="Streams; all that have a contract by default.", autocompletion=complete_stream
+    ),
+]

@@ -6,6 +6,7 @@ So whoever validates the result says what is wrong with the value that a person 
 import base64
 import binascii
 import json
+import math
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, tzinfo
@@ -64,6 +65,17 @@ def parse_json(text: str | bytes) -> Any:
         return json.loads(text, parse_float=Decimal, parse_constant=_refuse)
     except RecursionError as error:
         raise ValueError("is nested too deep") from error
+
+
+def with_named_floats(value: Any) -> Any:
+    """``value`` with what JSON has no number for as text: "NaN", "Infinity", "-Infinity"."""
+    if isinstance(value, dict):
+        return {key: with_named_floats(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [with_named_floats(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value
 
 
 def _refuse(name: str) -> Any:

@@ -21,7 +21,7 @@ def format_options(contract: Contract, registry_url: str | None = None) -> dict[
             )
         schema = json.dumps(avro_schema(contract), separators=(",", ":"))
         return _options("strict-avro", {"url": registry_url, "schema": schema})
-    aliases = ",".join(f"{old}:{f.name}" for f in contract.fields for old in f.aliases)
+    aliases = ",".join(f"{old}:{name}" for old, name in contract.aliases.items())
     return _options("strict-json", {"aliases": aliases} if aliases else {})
 
 

@@ -107,6 +107,11 @@ class Contract:
     def dead_table(self) -> str:
         return f"{LANDING}.{self.stream}{DEAD_SUFFIX}"
 
+    @property
+    def aliases(self) -> dict[str, str]:
+        """Each name that a field had before -> its name."""
+        return {alias: f.name for f in self.fields for alias in f.aliases}
+
     def field(self, name: str) -> Field:
         """The top-level field ``name``; KeyError where there is none."""
         for f in self.fields:

@@ -4,7 +4,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from lakehead.contracts.diff import Change, compare
+from lakehead.contracts.diff import Change, compare, compatible
 from lakehead.contracts.load import contract_from_text, contract_names, load_contract
 from lakehead.contracts.model import Contract
 from lakehead.errors import UserError
@@ -22,7 +22,7 @@ class Comparison:
 
     @property
     def compatible(self) -> bool:
-        return all(change.compatible for change in self.changes)
+        return compatible(self.changes)
 
 
 def compare_all(schemas: Path, against: str) -> list[Comparison]:

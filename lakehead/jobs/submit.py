@@ -54,8 +54,19 @@ def plan(settings: Settings, stream: str, start: bool = True) -> tuple[Plan, Des
     Raises:
         UserError: a contract or a model that is wrong, or a change that is not compatible.
     """
-    contract, models = definitions(settings, stream)
-    before = applied_contract(settings, stream)
+    return _plan(
+        settings, *definitions(settings, stream), applied_contract(settings, stream), start
+    )
+
+
+def _plan(
+    settings: Settings,
+    contract: Contract,
+    models: list[Model],
+    before: Contract | None,
+    start: bool,
+) -> tuple[Plan, Desired]:
+    stream = contract.stream
     changes = compare(before, contract) if before else []
     _refuse(stream, changes)
     job, desired = _compare_job(settings, contract, models, start)
@@ -102,14 +113,14 @@ def submit(settings: Settings, stream: str, say: Say = lambda _: None, start: bo
         LakeheadError: the job failed; says the cause.
     """
     contract, models = definitions(settings, stream)
-    planned, desired = plan(settings, stream, start)
+    before = applied_contract(settings, stream)
+    planned, desired = _plan(settings, contract, models, before, start)
     began = datetime.now(UTC)
     say("making topic and tables")
-    known = applied_contract(settings, stream) is not None
     record_applied(settings, stream)
     if not ensure_topic(settings, contract):
         adapt_topic(settings, contract)
-    make_tables(settings, contract, models, known)
+    make_tables(settings, contract, models, known=before is not None)
     if planned.change != "none" and desired != records.read_desired(settings, stream):
         records.write_desired(settings, desired)
     if desired.run:
@@ -137,12 +148,7 @@ def _table_steps(settings: Settings, contract: Contract) -> list[Step]:
     if not settings.catalog_db.exists():
         return []
     name = contract.landing_table
-    return table_steps(open_catalog(settings), name, landing_schema(contract), _aliases(contract))
-
-
-def _aliases(contract: Contract) -> dict[str, str]:
-    """Each name that a field had -> its name: what the table has decides which one counts."""
-    return {alias: f.name for f in contract.fields for alias in f.aliases}
+    return table_steps(open_catalog(settings), name, landing_schema(contract), contract.aliases)
 
 
 def stop(settings: Settings, name: str) -> None:
@@ -208,7 +214,7 @@ def make_tables(
     catalog = open_catalog(settings)
     landing = landing_schema(contract)
     if known and catalog.table_exists(contract.landing_table):
-        evolve_table(catalog, contract.landing_table, landing, _aliases(contract))
+        evolve_table(catalog, contract.landing_table, landing, contract.aliases)
     else:
         ensure_table(catalog, contract.landing_table, landing, by_day(landing, contract.event_time))
     dead = dead_schema()

@@ -10,7 +10,6 @@ from lakehead.contracts.validate.fast import ENCODER, attribute
 from lakehead.contracts.validate.values import read_value
 from lakehead.errors import SystemFailure, UserError
 
-ANY_PARTITION = -1
 # The client calls it with what went wrong, or None, and the record.
 OnReport = Callable[[Any, Any], None]
 # From an event and the time, epoch seconds, to a record's bytes; raises InvalidEvent.

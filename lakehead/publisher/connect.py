@@ -10,7 +10,7 @@ from lakehead.publisher.channel import Channel, Client, Encode, Limits
 from lakehead.publisher.publish import Publisher
 from lakehead.publisher.publish_async import AsyncPublisher
 from lakehead.settings import Settings, load_settings
-from lakehead.streams.client import client_config
+from lakehead.streams.client import producer_config
 from lakehead.streams.topics import ensure_topic
 
 
@@ -68,13 +68,9 @@ def kafka_client(settings: Settings, limits: Limits, linger_ms: int, only_failur
     from confluent_kafka import Producer
 
     client: Client = Producer(
-        client_config(settings)
+        producer_config(settings)
         | {
-            "acks": "all",
-            "enable.idempotence": True,
             "linger.ms": linger_ms,
-            "compression.type": "lz4",
-            "partitioner": "murmur2_random",
             "queue.buffering.max.messages": limits.buffer,
             "message.timeout.ms": int(limits.deliver * 1000),
             "delivery.report.only.error": only_failures,
@@ -87,15 +83,9 @@ def encoder_of(settings: Settings, contract: Contract) -> Encode | None:
     """The encoder of a contract that is not for JSON."""
     if contract.encoding != "avro":
         return None
-    import json
+    from lakehead.streams.encode import registered_avro
 
-    from lakehead.contracts.avro import avro_schema
-    from lakehead.streams import registry
-    from lakehead.streams.encode_avro import AvroEncoder
-
-    schema = avro_schema(contract)
-    number = registry.register(settings, registry.subject(contract.topic), json.dumps(schema))
-    avro, validator = AvroEncoder(schema, number), Validator(contract)
+    avro, validator = registered_avro(settings, contract), Validator(contract)
     return lambda event, now: avro.encode(validator.checked_values(event, now))
 
 

@@ -11,7 +11,6 @@ from lakehead.contracts.model import Contract
 from lakehead.contracts.validate import InvalidEvent
 from lakehead.errors import UserError
 from lakehead.publisher.channel import (
-    ANY_PARTITION,
     LIMITS,
     Channel,
     Client,
@@ -24,6 +23,7 @@ from lakehead.publisher.channel import (
     outcome,
     reason,
 )
+from lakehead.streams.client import ANY_PARTITION
 
 _LOG = logging.getLogger("lakehead.publisher")
 # Reports of deliveries are taken this often, in seconds.

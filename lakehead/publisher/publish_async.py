@@ -8,7 +8,6 @@ from typing import Any, Self
 from lakehead.contracts.validate import InvalidEvent
 from lakehead.errors import UserError
 from lakehead.publisher.channel import (
-    ANY_PARTITION,
     LIMITS,
     Channel,
     Counts,
@@ -17,6 +16,7 @@ from lakehead.publisher.channel import (
     OnReport,
     outcome,
 )
+from lakehead.streams.client import ANY_PARTITION
 
 # The client's reports are taken this often, in seconds, while there are any to come.
 _POLL_ASYNC = 0.002

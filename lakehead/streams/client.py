@@ -12,6 +12,8 @@ _LOG = logging.getLogger("lakehead.kafka")
 _LOG.addHandler(logging.NullHandler())
 _LOG.propagate = False
 _PROBE_SECONDS = 2.0
+# The partition of the key, or any where there is none.
+ANY_PARTITION = -1
 
 
 def client_config(settings: Settings) -> dict[str, Any]:
@@ -23,6 +25,17 @@ def client_config(settings: Settings) -> dict[str, Any]:
         "reconnect.backoff.max.ms": 1000,
         "logger": _LOG,
         "error_cb": lambda error: _LOG.warning("%s", error),
+    }
+
+
+def producer_config(settings: Settings) -> dict[str, Any]:
+    """Configuration of an idempotent producer, acknowledged by all replicas."""
+    return client_config(settings) | {
+        "acks": "all",
+        "enable.idempotence": True,
+        "compression.type": "lz4",
+        # As Java clients do, so that a key has one partition whoever writes it.
+        "partitioner": "murmur2_random",
     }
 
 

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
-from lakehead.contracts.convert import converter
+from lakehead.contracts.convert import converter, with_named_floats
 from lakehead.contracts.model import Contract, Field
 from lakehead.contracts.types import FieldType, walk
 from lakehead.settings import Settings
@@ -48,19 +47,19 @@ def encoder_of(settings: Settings, contract: Contract) -> Encoder:
         UserError: the registry refuses the contract's schema.
     """
     if contract.encoding == "avro":
-        return registered_avro(settings, contract)
+        return AvroEvents(contract, registered_avro(settings, contract))
     return JsonEncoder(contract)
 
 
-def registered_avro(settings: Settings, contract: Contract) -> "AvroEvents":
-    """The contract's Avro encoder. Raises as ``encoder_of``."""
+def registered_avro(settings: Settings, contract: Contract) -> "AvroEncoder":
+    """An encoder with the contract's schema, once the registry has it. Raises as ``encoder_of``."""
     from lakehead.contracts.avro import avro_schema
     from lakehead.streams import registry
     from lakehead.streams.encode_avro import AvroEncoder
 
     schema = avro_schema(contract)
     number = registry.register(settings, registry.subject(contract.topic), json.dumps(schema))
-    return AvroEvents(contract, AvroEncoder(schema, number))
+    return AvroEncoder(schema, number)
 
 
 class JsonEncoder:
@@ -89,7 +88,7 @@ class JsonEncoder:
     def _dump(self, fields: Fields) -> bytes:
         if self._floats:
             fields = fields | {
-                name: _named(fields[name]) for name in self._floats if name in fields
+                name: with_named_floats(fields[name]) for name in self._floats if name in fields
             }
         return orjson.dumps(fields, _plain, orjson.OPT_UTC_Z)
 
@@ -118,17 +117,6 @@ def _has_floats(kind: FieldType) -> bool:
     found: list[str] = []
     walk(kind, lambda inner: found.append(inner.kind))
     return "float" in found or "double" in found
-
-
-def _named(value: Any) -> Any:
-    """``value`` with text for numbers that are not finite, which orjson would write as null."""
-    if type(value) is float and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    if type(value) is list:
-        return [_named(inner) for inner in value]
-    if type(value) is dict:
-        return {name: _named(inner) for name, inner in value.items()}
-    return value
 
 
 def _plain(value: Any) -> Any:

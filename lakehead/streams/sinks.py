@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 from lakehead.errors import SystemFailure
 from lakehead.settings import Settings
-from lakehead.streams.client import client_config
+from lakehead.streams.client import ANY_PARTITION, producer_config
 
 
 class Delivered(Protocol):
@@ -20,8 +20,6 @@ class Delivered(Protocol):
 
 # Called once for every record: what went wrong, or None; and the record.
 OnDelivery = Callable[[Any, Delivered], None]
-# The partition of the key, or any where there is none.
-ANY_PARTITION = -1
 # More than any record that is sent: it is counted before compression, and a record that the job
 # is to refuse for its size is larger than what Kafka takes by default.
 _MOST_BYTES = 8_000_000
@@ -64,16 +62,11 @@ class KafkaSink:
 
         self._error = KafkaException
         self._producer = Producer(
-            client_config(settings)
+            producer_config(settings)
             | {
-                "acks": "all",
-                "enable.idempotence": True,
                 "linger.ms": 20,
-                "compression.type": "lz4",
                 "message.max.bytes": _MOST_BYTES,
                 "message.timeout.ms": 120_000,
-                # As Java clients do, so that a key has one partition whoever writes it.
-                "partitioner": "murmur2_random",
             }
         )
 

@@ -1,12 +1,12 @@
 """The validator of a contract: ``checked`` is what a publisher calls, ``problems`` says all."""
 
-import math
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
 import msgspec
 
+from lakehead.contracts.convert import with_named_floats
 from lakehead.contracts.model import Contract
 from lakehead.contracts.validate.event_type import event_type
 from lakehead.contracts.validate.fast import ENCODER, fast_path
@@ -58,7 +58,7 @@ class Validator:
         encoded = self._fast(event if type(event) is dict else self._dict(event), now)
         if encoded is not None:
             return encoded
-        return ENCODER.encode(_jsonable(self.checked_values(event, now)))
+        return ENCODER.encode(with_named_floats(self.checked_values(event, now)))
 
     def checked_values(self, event: Any, now: float | None = None) -> dict[str, Any]:
         """The event's values that are not null, each of its contract type (see ``read_value``).
@@ -84,7 +84,7 @@ class Validator:
         values, problems = self._values(event)
         if problems:
             raise InvalidEvent(self.contract.stream, problems)
-        return ENCODER.encode(_jsonable(values))
+        return ENCODER.encode(with_named_floats(values))
 
     def _dict(self, event: Any) -> Any:
         if self._flat and isinstance(event, msgspec.Struct):
@@ -105,14 +105,3 @@ class Validator:
         if not of_types:
             problems += [found for rule in self._own if (found := rule(values))]
         return values, problems + clock_problems(self.contract, values, now)
-
-
-def _jsonable(value: Any) -> Any:
-    """``value`` with what JSON has no number for as text."""
-    if isinstance(value, dict):
-        return {key: _jsonable(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_jsonable(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    return value

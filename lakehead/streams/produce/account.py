@@ -3,10 +3,11 @@
 from functools import partial
 from typing import Any, NamedTuple
 
+from lakehead.streams.client import ANY_PARTITION
 from lakehead.streams.encode import iso
 from lakehead.streams.manifest import Failed, Natural, PartitionRange
 from lakehead.streams.produce.faults import DUPLICATE, LATE, OUT_OF_ORDER
-from lakehead.streams.sinks import ANY_PARTITION, Delivered, OnDelivery
+from lakehead.streams.sinks import Delivered, OnDelivery
 
 # An event that was sent out of order, and further behind than the watermark waits.
 FAR_OUT_OF_ORDER = "far_out_of_order"

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from lakehead.contracts.model import Contract
 from lakehead.errors import UserError
+from lakehead.streams.client import ANY_PARTITION
 from lakehead.streams.encode import Encoder, Fields, key_text, mover
 from lakehead.streams.events import Event
 from lakehead.streams.manifest import Duplicates, Keys, Late, OutOfOrder, Poison
@@ -14,7 +15,6 @@ from lakehead.streams.produce.account import FAR_OUT_OF_ORDER, Deliveries, Outgo
 from lakehead.streams.produce.faults import DUPLICATE, HOT, LATE, NULL, OUT_OF_ORDER, FaultPlan
 from lakehead.streams.produce.options import Faults, ProduceOptions
 from lakehead.streams.produce.spoil import Spoiler
-from lakehead.streams.sinks import ANY_PARTITION
 
 # How many events may wait to be sent out of order; the oldest goes when there are more.
 _MOST_HELD = 10_000
