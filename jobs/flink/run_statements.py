@@ -2,10 +2,12 @@
 
 Used by the job controller:  python jobs/flink/run_statements.py SPEC.json [--ahead | --explain]
 
-SPEC.json has ``config`` (Flink settings), ``declare`` (DDL) and ``inserts`` (one statement set).
-Once the statements are accepted, with ``--ahead`` planned as well, it prints ``ready`` and waits
-for its order, a line on standard input: ``{"job_id": 32 hex digits, "restore": the checkpoint or
-savepoint to go on from, or null}``.
+SPEC.json has ``config`` (Flink settings), ``declare`` (DDL) and ``inserts`` (one statement set),
+each with the ``uid`` of its operators and its ``sql``.
+Once it could begin, with ``--ahead`` once it has planned the job for practice, it prints ``ready``
+and waits for its order, a line on standard input: ``{"job_id": 32 hex digits, "restore": the
+checkpoint or savepoint to go on from, or null}``. The job is planned after the order, since tables
+may be renamed before it.
 Flink refuses an id that already runs. Where no order comes it ends and has done nothing.
 """
 
@@ -13,8 +15,75 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
 
-from pyflink.table import EnvironmentSettings, TableEnvironment
+from operator_ids import StateRefused, check_state, name_operators, source_ids
+from pyflink.java_gateway import get_gateway
+
+
+class Job:
+    """A statement set that becomes one job. The catalog is its own, and so is what it caches."""
+
+    def __init__(self, spec: dict[str, Any]) -> None:
+        jvm = get_gateway().jvm
+        config = jvm.org.apache.flink.configuration.Configuration()
+        for key, value in spec["config"].items():
+            config.setString(key, value)
+        flink = jvm.org.apache.flink
+        environments = flink.streaming.api.environment.StreamExecutionEnvironment
+        self._env = environments.getExecutionEnvironment(config)
+        settings = flink.table.api.EnvironmentSettings.newInstance().inStreamingMode()
+        tables = flink.table.api.bridge.java.StreamTableEnvironment.create(
+            self._env, settings.withConfiguration(config).build()
+        )
+        for statement in spec["declare"]:
+            tables.executeSql(statement)
+        self._statements = tables.createStatementSet()
+        self._inserts = spec["inserts"]
+
+    def add(self) -> None:
+        for insert in self._inserts:
+            self._statements.addInsertSql(insert["sql"])
+
+    def practise(self) -> None:
+        """Plan what can be planned now. A table that is yet to be renamed may not fit."""
+        fit = []
+        for insert in self._inserts:
+            try:
+                self._statements.addInsertSql(insert["sql"])
+            except Exception:
+                continue
+            fit.append(insert)
+        self._inserts = fit
+        self.plan().getStreamGraph(False)
+
+    def explain(self) -> str:
+        details = get_gateway().new_array(
+            get_gateway().jvm.org.apache.flink.table.api.ExplainDetail, 0
+        )
+        return str(self._statements.explain(details))
+
+    def plan(self) -> Any:
+        """The environment, with every operator planned and named."""
+        self._statements.attachAsDataStream()
+        name_operators(self._sinks(), [insert["uid"] for insert in self._inserts])
+        return self._env
+
+    def run(self, job_id: str, restore: str | None) -> None:
+        environment = self.plan()
+        more = get_gateway().jvm.org.apache.flink.configuration.Configuration()
+        more.setString("$internal.pipeline.job-id", job_id)
+        if restore:
+            more.setString("execution.state-recovery.path", restore)
+            sources = source_ids(self._sinks(), self._inserts[0]["uid"])
+            left = check_state(environment.getStreamGraph(False), _states(restore), sources)
+            more.setString("execution.state-recovery.ignore-unclaimed-state", str(left).lower())
+        environment.configure(more)
+        environment.executeAsync(environment.getStreamGraph())
+
+    def _sinks(self) -> list[Any]:
+        return list(self._env.getTransformations())
 
 
 def main() -> None:
@@ -25,30 +94,40 @@ def main() -> None:
     args = parser.parse_args()
     spec = json.loads(args.spec.read_text())
 
-    tables = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
-    config = tables.get_config()
-    for key, value in spec["config"].items():
-        config.set(key, value)
-    for statement in spec["declare"]:
-        tables.execute_sql(statement)
-    inserts = tables.create_statement_set()
-    for statement in spec["inserts"]:
-        inserts.add_insert_sql(statement)
-    plan = inserts.explain() if args.explain or args.ahead else ""
     if args.explain:
-        print(plan)
+        job = Job(spec)
+        job.add()
+        print(job.explain())
         return
+    if args.ahead:
+        Job(spec).practise()
+    else:
+        get_gateway()
     print("ready", flush=True)
     order = sys.stdin.readline()
     if not order:
         return
     wanted = json.loads(order)
-    config.set("$internal.pipeline.job-id", wanted["job_id"])
-    if wanted["restore"]:
-        config.set("execution.state-recovery.path", wanted["restore"])
-    client = inserts.execute().get_job_client()
-    if client is None:
-        sys.exit("Flink gave no job client")
+    job = Job(spec)
+    job.add()
+    try:
+        job.run(wanted["job_id"], wanted["restore"])
+    except StateRefused as error:
+        sys.exit(str(error))
+
+
+def _states(restore: str) -> list[Any]:
+    """The states of the operators in a checkpoint or savepoint."""
+    jvm = get_gateway().jvm
+    path = Path(urlparse(restore).path) / "_metadata"
+    stream = jvm.java.io.DataInputStream(jvm.java.io.FileInputStream(str(path)))
+    try:
+        loader = jvm.java.lang.Thread.currentThread().getContextClassLoader()
+        checkpoints = jvm.org.apache.flink.runtime.checkpoint.Checkpoints
+        found = checkpoints.loadCheckpointMetadata(stream, loader, restore)
+    finally:
+        stream.close()
+    return list(found.getOperatorStates().toArray())
 
 
 if __name__ == "__main__":

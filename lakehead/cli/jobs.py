@@ -43,7 +43,10 @@ def submit(
             plan, desired = job_submit.plan(settings, name)
             plans.append(plan)
             if not json_:
-                for statement in (*desired.spec.declare, *desired.spec.inserts):
+                for statement in (
+                    *desired.spec.declare,
+                    *(i.sql for i in desired.spec.inserts),
+                ):
                     out().print(statement + ";\n", markup=False, highlight=False, soft_wrap=True)
         else:
             require_up(settings)

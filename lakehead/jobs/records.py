@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lakehead.errors import SystemFailure
-from lakehead.jobs.spec import JobSpec
+from lakehead.jobs.spec import Insert, JobSpec
 from lakehead.settings import Settings, write_whole
 
 
@@ -68,9 +68,15 @@ def read_desired(settings: Settings, name: str) -> Desired | None:
         return None
     with _whole(path):
         spec = data["spec"]
-        for key in ("models", "declare", "inserts"):
+        for key in ("models", "declare"):
             spec[key] = tuple(spec[key])
+        spec["inserts"] = tuple(_insert(i) for i in spec["inserts"])
         return Desired(**(data | {"spec": JobSpec(**spec)}))
+
+
+def _insert(data: dict[str, str] | str) -> Insert:
+    # A job that was recorded before its operators had ids.
+    return Insert("", data) if isinstance(data, str) else Insert(**data)
 
 
 def write_desired(settings: Settings, desired: Desired) -> None:

@@ -7,11 +7,24 @@ from dataclasses import dataclass
 from lakehead.contracts import flink as contract_flink
 from lakehead.contracts.model import Contract
 from lakehead.contracts.sql import literal
+from lakehead.jobs.versions import version
 from lakehead.lake.catalog import CATALOG, jdbc_properties
 from lakehead.models import flink as model_flink
 from lakehead.models.model import Model
 from lakehead.settings import Settings
 from lakehead.streams import registry
+
+
+@dataclass(frozen=True)
+class Insert:
+    """One INSERT. Its operators find their state by ``uid``, whatever else the job does.
+
+    ``landing.STREAM``, ``dead.STREAM`` or ``model.NAME.VERSION``; after a ``/``, another sink of
+    the same model.
+    """
+
+    uid: str
+    sql: str
 
 
 @dataclass(frozen=True)
@@ -22,11 +35,12 @@ class JobSpec:
     models: tuple[str, ...]
     config: dict[str, str]
     declare: tuple[str, ...]
-    inserts: tuple[str, ...]
+    inserts: tuple[Insert, ...]
 
     def fingerprint(self) -> str:
         """Equal for equal jobs."""
-        text = json.dumps([self.config, self.declare, self.inserts], sort_keys=True)
+        inserts = [[i.uid, i.sql] for i in self.inserts]
+        text = json.dumps([self.config, self.declare, inserts], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -48,11 +62,15 @@ def compile_job(settings: Settings, contract: Contract, models: list[Model]) -> 
             registry.url(settings),
         ),
     ]
-    inserts = [contract_flink.landing_insert(contract), contract_flink.dead_insert(contract)]
+    # Landing first: what all share is its own, whatever models there are.
+    inserts = [
+        Insert(f"landing.{contract.stream}", contract_flink.landing_insert(contract)),
+        Insert(f"dead.{contract.stream}", contract_flink.dead_insert(contract)),
+    ]
     for model in models:
-        *views, insert = model_flink.insert(model)
+        views, sinks = _statements(model, version(model, contract))
         declare += views
-        inserts.append(insert)
+        inserts += sinks
     return JobSpec(
         name=contract.stream,
         models=tuple(m.name for m in models),
@@ -60,6 +78,24 @@ def compile_job(settings: Settings, contract: Contract, models: list[Model]) -> 
         declare=tuple(declare),
         inserts=tuple(inserts),
     )
+
+
+def _statements(model: Model, version: str) -> tuple[list[str], list[Insert]]:
+    """What a model declares and inserts, under ids of this version."""
+    *views, insert = model_flink.insert(model)
+    uid = f"model.{model.name}.{version}"
+    return [_apart(view, uid) for view in views], [Insert(uid, insert)]
+
+
+def _apart(view: str, uid: str) -> str:
+    """The view with a condition that always holds and that no other model has.
+
+    Flink gives one operator to two models where they compute the same; the state of one would then
+    go when the other is taken away.
+    """
+    number = int(hashlib.sha256(uid.encode()).hexdigest()[:7], 16)
+    valid = "WHERE `rowtime` IS NOT NULL"
+    return view.replace(valid, f"WHERE `kafka_offset` > -{number} AND `rowtime` IS NOT NULL", 1)
 
 
 def _config(settings: Settings, name: str) -> dict[str, str]:

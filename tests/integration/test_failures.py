@@ -8,7 +8,7 @@ import pytest
 
 from lakehead.jobs import records
 from lakehead.jobs.records import Desired, Observed
-from lakehead.jobs.spec import JobSpec
+from lakehead.jobs.spec import Insert, JobSpec
 from tests.conftest import Stack, wait_until
 
 pytestmark = pytest.mark.integration
@@ -18,7 +18,9 @@ def test_a_job_that_cannot_run_is_failed_with_its_cause_and_left(stack: Stack) -
     settings = stack.settings
     good = records.read_desired(settings, "orders")
     assert good
-    spec = JobSpec("broken", (), good.spec.config, (), ("INSERT INTO nowhere SELECT 1",))
+    spec = JobSpec(
+        "broken", (), good.spec.config, (), (Insert("broken", "INSERT INTO nowhere SELECT 1"),)
+    )
     records.write_desired(settings, Desired("broken", run=True, generation=1, spec=spec))
 
     def observed() -> Observed:

@@ -8,10 +8,10 @@ from lakehead.jobs import checkpoints, records
 from lakehead.jobs.controller import Controller
 from lakehead.jobs.flink_rest import root_cause
 from lakehead.jobs.records import Attempt, Desired
-from lakehead.jobs.spec import JobSpec
+from lakehead.jobs.spec import Insert, JobSpec
 from lakehead.settings import Settings
 
-SPEC = JobSpec("orders", ("m",), {"a": "b"}, ("CREATE",), ("INSERT",))
+SPEC = JobSpec("orders", ("m",), {"a": "b"}, ("CREATE",), (Insert("landing.orders", "INSERT"),))
 
 
 class FakeFlink:

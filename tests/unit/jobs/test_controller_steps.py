@@ -9,10 +9,10 @@ from lakehead.errors import NotRunning, SystemFailure
 from lakehead.jobs import checkpoints, controller, records
 from lakehead.jobs.controller import KEPT_ATTEMPTS, Controller
 from lakehead.jobs.records import Attempt, Desired, Observed
-from lakehead.jobs.spec import JobSpec
+from lakehead.jobs.spec import Insert, JobSpec
 from lakehead.settings import Settings
 
-SPEC = JobSpec("orders", ("m",), {"a": "b"}, ("CREATE",), ("INSERT",))
+SPEC = JobSpec("orders", ("m",), {"a": "b"}, ("CREATE",), (Insert("landing.orders", "INSERT"),))
 
 
 class Flink:
@@ -305,7 +305,7 @@ def test_a_changed_job_goes_on_from_the_savepoint_of_the_old(
     home: Settings, steps: Stepper
 ) -> None:
     passes(steps, 2)
-    changed = replace(SPEC, inserts=("INSERT 2",))
+    changed = replace(SPEC, inserts=(Insert("landing.orders", "INSERT 2"),))
     want(home, generation=2, spec=changed)
     passes(steps, 3)
     old, new = steps.submitted

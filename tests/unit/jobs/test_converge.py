@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from lakehead.jobs.converge import Nothing, RecordFailure, StopWithSavepoint, Submit, decide
 from lakehead.jobs.flink_rest import ACTIVE
 from lakehead.jobs.records import Attempt, Desired, Observed
-from lakehead.jobs.spec import JobSpec
+from lakehead.jobs.spec import Insert, JobSpec
 
-SPEC = JobSpec("orders", (), {}, (), ("INSERT",))
+SPEC = JobSpec("orders", (), {}, (), (Insert("landing.orders", "INSERT"),))
 DESIRED = Desired("orders", run=True, generation=2, spec=SPEC)
 ATTEMPT = Attempt("a" * 32, 2, SPEC.fingerprint(), 0.0, seen=True)
 RUNNING = Observed("orders", "running", 2, attempts=(ATTEMPT,))
@@ -73,7 +73,7 @@ def test_what_follows_from_the_state_in_flink(flink: str | None, action: object)
 
 
 def test_a_changed_job_is_stopped_with_a_savepoint_first() -> None:
-    changed = replace(DESIRED, spec=replace(SPEC, inserts=("INSERT 2",)))
+    changed = replace(DESIRED, spec=replace(SPEC, inserts=(Insert("landing.orders", "INSERT 2"),)))
     assert decide(changed, RUNNING, False, "RUNNING") == StopWithSavepoint(then_submit=True)
 
 

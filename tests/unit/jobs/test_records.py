@@ -12,7 +12,7 @@ from lakehead.contracts.load import load_contract
 from lakehead.jobs import checkpoints, records
 from lakehead.jobs.flink_rest import root_cause
 from lakehead.jobs.records import Attempt, Desired, Observed
-from lakehead.jobs.spec import JobSpec, compile_job, consumer_group
+from lakehead.jobs.spec import Insert, JobSpec, compile_job, consumer_group
 from lakehead.models.model import load_models
 from lakehead.settings import INSTALL_ROOT, Settings, Tuning
 
@@ -23,12 +23,12 @@ SPECS = st.builds(
     st.lists(TEXT, max_size=2).map(tuple),
     st.dictionaries(TEXT, TEXT, max_size=2),
     st.lists(TEXT, max_size=2).map(tuple),
-    st.lists(TEXT, max_size=2).map(tuple),
+    st.lists(st.builds(Insert, TEXT, TEXT), max_size=2).map(tuple),
 )
 ATTEMPTS = st.builds(
     Attempt, TEXT, st.integers(0, 9), TEXT, st.floats(0, 1e10), st.none() | TEXT, st.booleans()
 )
-SPEC = JobSpec("orders", ("m",), {"a": "b"}, ("CREATE",), ("INSERT",))
+SPEC = JobSpec("orders", ("m",), {"a": "b"}, ("CREATE",), (Insert("landing.orders", "INSERT"),))
 SAME_HOME = settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -98,7 +98,9 @@ def test_the_current_attempt_is_the_last() -> None:
 
 @pytest.mark.parametrize("part", ["config", "declare", "inserts"])
 def test_a_fingerprint_changes_with_what_the_job_does(part: str) -> None:
-    other = {"config": {"a": "c"}}.get(part, ("other",))
+    other = {"config": {"a": "c"}, "declare": ("other",)}.get(
+        part, (Insert("landing.orders", "other"),)
+    )
     assert replace(SPEC, **{part: other}).fingerprint() != SPEC.fingerprint()
 
 
@@ -118,7 +120,7 @@ def test_a_job_is_one_source_two_landings_and_a_window_for_each_model(tmp_path: 
     assert spec.name == "orders"
     assert sum("CREATE TEMPORARY TABLE" in s for s in spec.declare) == 1
     assert len(spec.inserts) == 2 + len(models)
-    assert all(s.startswith("INSERT INTO `lake`.") for s in spec.inserts)
+    assert all(i.sql.startswith("INSERT INTO `lake`.") for i in spec.inserts)
     assert spec.config["rest.port"] == str(home.ports.flink_rest)
     assert spec.config["execution.checkpointing.interval"] == "250 ms"
     assert spec.config["table.local-time-zone"] == "UTC"

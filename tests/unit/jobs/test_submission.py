@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from lakehead.jobs import submission
-from lakehead.jobs.spec import JobSpec
+from lakehead.jobs.spec import Insert, JobSpec
 from lakehead.jobs.submission import Submission
 
-SPEC = JobSpec("orders", ("m",), {"a": "b"}, ("CREATE",), ("INSERT",))
+SPEC = JobSpec("orders", ("m",), {"a": "b"}, ("CREATE",), (Insert("landing.orders", "INSERT"),))
 READS_ITS_ORDER = """
 import json, pathlib, sys
 spec = json.loads(pathlib.Path(sys.argv[1]).read_text())
@@ -35,7 +35,9 @@ def test_a_job_is_prepared_and_handed_over_later(spec_file: Path) -> None:
     script(spec_file, READS_ITS_ORDER)
     begun = Submission(SPEC, spec_file, ahead=True)
     assert begun.prepare()
-    assert json.loads(spec_file.read_text())["inserts"] == ["INSERT"]
+    assert json.loads(spec_file.read_text())["inserts"] == [
+        {"uid": "landing.orders", "sql": "INSERT"}
+    ]
     assert begun.run("ab" * 16, Path("/state/chk-3")) is None
     order = json.loads(spec_file.with_name("order.json").read_text())
     assert order == {"job_id": "ab" * 16, "restore": "file:///state/chk-3"}
