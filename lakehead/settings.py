@@ -20,6 +20,7 @@ _MAXIMUM = 10**9
 _RANGES = {
     "port_base": (1024, 65_000),
     "checkpoint_seconds": (0.01, _MAXIMUM),
+    "watermark_ms": (1, _MAXIMUM),
     "parallelism": (1, TASK_SLOTS),
 }
 _PORT_NAMES = (
@@ -58,12 +59,14 @@ class Tuning:
     """What a person may set once for a home; kept in ``settings.json``.
 
     Memory sizes are those of the whole process, but for ``kafka_heap_mb`` (the JVM heap).
+    ``watermark_ms`` is how often a source says how far its event time has come.
     ``extras`` are those of ``EXTRAS`` that the home wants.
     """
 
     port_base: int = DEFAULT_PORT_BASE
     parallelism: int = 2
     checkpoint_seconds: float = 1.0
+    watermark_ms: int = 200
     kafka_heap_mb: int = 384
     jobmanager_mb: int = 1024
     taskmanager_mb: int = 2048

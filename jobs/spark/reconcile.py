@@ -2,10 +2,12 @@
 
 Used by ``lakehead reconcile``:  python jobs/spark/reconcile.py SPEC.json RESULT.json
 
-SPEC.json has ``session`` (Spark settings), ``catalog``, ``landing`` and ``mart`` (table names),
-``landing_snapshot``, ``batch`` (the model's windows over the view ``landed``), ``closed`` (which
-windows), ``differing`` and ``merge`` (SQL), and ``dry_run``. Progress goes to standard output, a
-line each; the counts to RESULT.json. Run twice, it changes nothing the second time.
+SPEC.json has ``session`` (Spark settings), ``catalog``, ``landing`` (by view, the table and the
+snapshot of each stream, that of the offsets first), ``mart``, ``batch`` (the model's answer over
+these views), ``closed`` (which rows), ``differing`` and ``merge`` (SQL), and ``dry_run``.
+
+Progress goes to standard output, a line each; the counts to RESULT.json. Run twice, it changes
+nothing the second time.
 """
 
 import json
@@ -33,9 +35,10 @@ def main(spec_path: Path, result_path: Path) -> None:
 
 def reconcile(spark: SparkSession, spec: dict[str, Any]) -> dict[str, object]:
     spark.catalog.setCurrentCatalog(spec["catalog"])
-    landed = spark.read.option("versionAsOf", spec["landing_snapshot"]).table(spec["landing"])
-    landed.createOrReplaceTempView("landed")
-    fence = offsets_fence(spark)
+    for view, read in spec["landing"].items():
+        landed = spark.read.option("versionAsOf", read["snapshot"]).table(read["table"])
+        landed.createOrReplaceTempView(view)
+    fence = offsets_fence(spark, spec["landing"])
     say("recomputing windows")
     batch = spark.sql(spec["batch"]).where(spec["closed"])
     batch = batch.withColumn("settled_offsets", F.lit(json.dumps(fence)))
@@ -52,12 +55,19 @@ def reconcile(spark: SparkSession, spec: dict[str, Any]) -> dict[str, object]:
     return counts | {"offsets": fence}
 
 
-def offsets_fence(spark: SparkSession) -> dict[str, int]:
-    """By partition, the last offset that the landed rows hold."""
-    rows = spark.sql(
-        "SELECT kafka_partition p, max(kafka_offset) o FROM landed GROUP BY 1 ORDER BY 1"
-    )
-    return {str(r.p): r.o for r in rows.collect()}
+def offsets_fence(spark: SparkSession, landing: dict[str, dict[str, str]]) -> dict[str, int]:
+    """By partition, the last offset that the landed rows hold.
+
+    Of a second stream the partition is named with it: ``payments/0``.
+    """
+    fence = {}
+    for i, (view, read) in enumerate(landing.items()):
+        prefix = f"{read['table'].split('.')[-1]}/" if i else ""
+        rows = spark.sql(
+            f"SELECT kafka_partition p, max(kafka_offset) o FROM `{view}` GROUP BY 1 ORDER BY 1"
+        )
+        fence |= {f"{prefix}{r.p}": r.o for r in rows.collect()}
+    return fence
 
 
 def say(text: str) -> None:

@@ -19,9 +19,13 @@ _METADATA = """\
 
 
 def source_table(
-    contract: Contract, bootstrap: str, group: str, registry_url: str | None = None
+    contract: Contract,
+    bootstrap: str,
+    group: str,
+    registry_url: str | None = None,
+    name: str | None = None,
 ) -> str:
-    """``CREATE TEMPORARY TABLE`` over the contract's topic.
+    """``CREATE TEMPORARY TABLE`` over the contract's topic; ``name`` is the stream's by default.
 
     ``rowtime`` is the event time to the millisecond, as watermarks are; the field itself is landed
     to the microsecond.
@@ -40,7 +44,7 @@ def source_table(
     clock = f"CAST({identifier(contract.event_time)} AS TIMESTAMP_LTZ(3))"
     settings = ",\n".join(f"  {literal(k)} = {literal(v)}" for k, v in options.items())
     return (
-        f"CREATE TEMPORARY TABLE {identifier(contract.stream)} (\n{columns}\n{_METADATA}\n"
+        f"CREATE TEMPORARY TABLE {identifier(name or contract.stream)} (\n{columns}\n{_METADATA}\n"
         f"  `rowtime` AS CASE WHEN {valid} THEN {clock} END,\n"
         f"  WATERMARK FOR `rowtime` AS `rowtime` - {interval(contract.watermark_delay)}\n"
         f") WITH (\n{settings}\n)"

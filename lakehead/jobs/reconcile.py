@@ -1,18 +1,19 @@
 """``reconcile``: put the batch answer in the place of the stream's, for windows that are closed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from lakehead.contracts.applied import contract_in_force
-from lakehead.contracts.model import Contract
+from lakehead.contracts.model import LANDING
+from lakehead.contracts.sql import identifier
 from lakehead.errors import UserError
 from lakehead.jobs.spark import run_spark, session
 from lakehead.lake.catalog import CATALOG
 from lakehead.lake.snapshots import table_state
 from lakehead.models import spark as model_spark
-from lakehead.models.model import Model, load_model
+from lakehead.models.bind import Bound
+from lakehead.models.load import bound_model
 from lakehead.settings import Settings
 
 Say = Callable[[str], None]
@@ -60,12 +61,13 @@ def reconcile(
         UserError: an unknown model, or a table that was never made.
         SystemFailure: Spark failed; the mart is unchanged.
     """
-    model = load_model(settings.pipelines, name)
-    contract = contract_in_force(settings, model.stream)
-    landing = table_state(settings, contract.landing_table)
-    if closed_until is None or landing.snapshot_id is None:
+    bound = bound_model(settings, name)
+    landing = {
+        stream: table_state(settings, f"{LANDING}.{stream}").snapshot_id for stream in bound.streams
+    }
+    if closed_until is None or landing[bound.streams[0]] is None:
         return Reconciled(name, 0, 0, 0, 0, 0, None, {})
-    spec = specification(settings, model, contract, landing.snapshot_id, within, closed_until)
+    spec = specification(settings, bound, landing, within, closed_until)
     spec["dry_run"] = dry_run
     counts = run_spark(settings, "reconcile.py", spec, say)
     return Reconciled(model=name, closed_until=closed_until.isoformat(), **counts)
@@ -73,34 +75,32 @@ def reconcile(
 
 def specification(
     settings: Settings,
-    model: Model,
-    contract: Contract,
-    landing_snapshot: int,
+    bound: Bound,
+    landing: Mapping[str, int | None],
     within: Range,
     closed_until: datetime,
 ) -> dict[str, Any]:
-    """What ``jobs/spark/reconcile.py`` is given."""
+    """What ``jobs/spark/reconcile.py`` is given; ``landing`` are snapshot ids by stream."""
+    model = bound.model
     end = min(closed_until, within.end) if within.end else closed_until
     if within.start and within.start >= end:
         raise UserError(
             f"no window has closed between {within.start.isoformat()} and {end.isoformat()}",
             f"lakehead parity {model.name}",
         )
-    closed = f"window_end <= {_timestamp(end)}"
-    if within.start:
-        closed += f" AND window_start >= {_timestamp(within.start)}"
+    closed = model_spark.closed(model, end, within.start)
+    relations = {stream: identifier(f"landed${stream}") for stream in landing}
     return {
         "session": session(settings),
         "catalog": CATALOG,
-        "landing": contract.landing_table,
-        "landing_snapshot": str(landing_snapshot),
+        "landing": {
+            f"landed${stream}": {"table": f"{LANDING}.{stream}", "snapshot": str(snapshot)}
+            for stream, snapshot in landing.items()
+            if snapshot is not None
+        },
         "mart": model.table,
         "closed": closed,
-        "batch": model_spark.windows(model, contract.event_time, "landed"),
+        "batch": model_spark.answer(bound, relations),
         "differing": model_spark.differing(model, "batch"),
         "merge": model_spark.merge(model, "batch", closed),
     }
-
-
-def _timestamp(moment: datetime) -> str:
-    return f"TIMESTAMP '{moment.isoformat()}'"

@@ -5,12 +5,13 @@ import json
 from dataclasses import dataclass
 
 from lakehead.contracts import flink as contract_flink
+from lakehead.contracts.load import load_contract
 from lakehead.contracts.model import Contract
 from lakehead.contracts.sql import literal
 from lakehead.jobs.versions import version
 from lakehead.lake.catalog import CATALOG, jdbc_properties
 from lakehead.models import flink as model_flink
-from lakehead.models.model import Model
+from lakehead.models.bind import Bound
 from lakehead.settings import Settings
 from lakehead.streams import registry
 
@@ -49,7 +50,7 @@ def consumer_group(stream: str) -> str:
     return f"lakehead-{stream}"
 
 
-def compile_job(settings: Settings, contract: Contract, models: list[Model]) -> JobSpec:
+def compile_job(settings: Settings, contract: Contract, models: list[Bound]) -> JobSpec:
     """One source scan; landing, dead letters and every model's windows as one statement set."""
     options = {"type": "iceberg", **jdbc_properties(settings)}
     catalog = ", ".join(f"{literal(k)} = {literal(v)}" for k, v in options.items())
@@ -67,24 +68,46 @@ def compile_job(settings: Settings, contract: Contract, models: list[Model]) -> 
         Insert(f"landing.{contract.stream}", contract_flink.landing_insert(contract)),
         Insert(f"dead.{contract.stream}", contract_flink.dead_insert(contract)),
     ]
-    for model in models:
-        views, sinks = _statements(model, version(model, contract))
-        declare += views
+    for bound in models:
+        declared, sinks = _statements(settings, bound, contract)
+        declare += declared
         inserts += sinks
     return JobSpec(
         name=contract.stream,
-        models=tuple(m.name for m in models),
+        models=tuple(b.model.name for b in models),
         config=_config(settings, contract.stream),
         declare=tuple(declare),
         inserts=tuple(inserts),
     )
 
 
-def _statements(model: Model, version: str) -> tuple[list[str], list[Insert]]:
+def _statements(
+    settings: Settings, bound: Bound, contract: Contract
+) -> tuple[list[str], list[Insert]]:
     """What a model declares and inserts, under ids of this version."""
-    *views, insert = model_flink.insert(model)
-    uid = f"model.{model.name}.{version}"
-    return [_apart(view, uid) for view in views], [Insert(uid, insert)]
+    model = bound.model
+    uid = f"model.{model.name}.{version(model, contract)}"
+    written = model_flink.statements(bound)
+    declare = _second_stream(settings, bound)
+    if model.alert_topic:
+        declare.append(model_flink.alert_table(model, model.alert_topic, settings.bootstrap))
+    declare += [_apart(view, uid) for view in written.views]
+    sinks = [
+        Insert(f"{uid}/{i}" if i else uid, f"INSERT INTO {table}\n{select}")
+        for i, (table, select) in enumerate(written.inserts.items())
+    ]
+    return declare, sinks
+
+
+def _second_stream(settings: Settings, bound: Bound) -> list[str]:
+    """The source table of the other stream of a model that joins."""
+    side = model_flink.side(bound.model)
+    if side is None:
+        return []
+    contract = load_contract(settings.schemas, side.stream)
+    group = f"{consumer_group(bound.model.stream)}-{bound.model.name}"
+    url = registry.url(settings)
+    return [contract_flink.source_table(contract, settings.bootstrap, group, url, side.table)]
 
 
 def _apart(view: str, uid: str) -> str:
@@ -107,6 +130,7 @@ def _config(settings: Settings, name: str) -> dict[str, str]:
         "pipeline.name": name,
         "pipeline.object-reuse": "true",
         "parallelism.default": str(tuning.parallelism),
+        "pipeline.auto-watermark-interval": f"{tuning.watermark_ms} ms",
         "table.local-time-zone": "UTC",
         "table.exec.iceberg.use-v2-sink": "true",
         "execution.checkpointing.interval": f"{int(tuning.checkpoint_seconds * 1000)} ms",

@@ -19,8 +19,10 @@ from lakehead.jobs.spec import compile_job
 from lakehead.lake.catalog import open_catalog
 from lakehead.lake.evolve import Step, evolve_table, table_steps
 from lakehead.lake.tables import ensure_table
-from lakehead.models.iceberg import mart_schema
-from lakehead.models.model import Model, check_against, load_models
+from lakehead.models.bind import Bound
+from lakehead.models.flink import LEFT_OUT
+from lakehead.models.iceberg import left_out_schema, mart_schema
+from lakehead.models.load import bound_models
 from lakehead.settings import Settings
 from lakehead.streams.topics import adapt_topic, ensure_topic, topic_changes
 
@@ -62,7 +64,7 @@ def plan(settings: Settings, stream: str, start: bool = True) -> tuple[Plan, Des
 def _plan(
     settings: Settings,
     contract: Contract,
-    models: list[Model],
+    models: list[Bound],
     before: Contract | None,
     start: bool,
 ) -> tuple[Plan, Desired]:
@@ -78,7 +80,7 @@ def _plan(
 
 
 def _compare_job(
-    settings: Settings, contract: Contract, models: list[Model], start: bool
+    settings: Settings, contract: Contract, models: list[Bound], start: bool
 ) -> tuple[Plan, Desired]:
     stream = contract.stream
     spec = compile_job(settings, contract, models)
@@ -192,17 +194,14 @@ def wait_for_desired(settings: Settings) -> list[str]:
     return names
 
 
-def definitions(settings: Settings, stream: str) -> tuple[Contract, list[Model]]:
+def definitions(settings: Settings, stream: str) -> tuple[Contract, list[Bound]]:
     """A stream's contract and the models that read it, checked against each other."""
     contract = load_contract(settings.schemas, stream)
-    models = load_models(settings.pipelines, stream)
-    for model in models:
-        check_against(model, contract)
-    return contract, models
+    return contract, bound_models(settings, stream)
 
 
 def make_tables(
-    settings: Settings, contract: Contract, models: list[Model], known: bool = False
+    settings: Settings, contract: Contract, models: list[Bound], known: bool = False
 ) -> None:
     """Landing, dead and mart tables where they are not there yet; landing as the contract has it.
 
@@ -219,9 +218,13 @@ def make_tables(
         ensure_table(catalog, contract.landing_table, landing, by_day(landing, contract.event_time))
     dead = dead_schema()
     ensure_table(catalog, contract.dead_table, dead, by_day(dead, "kafka_timestamp"))
-    for model in models:
+    for bound in models:
+        model = bound.model
         mart = mart_schema(model)
-        ensure_table(catalog, model.table, mart, by_day(mart, "window_start"))
+        ensure_table(catalog, model.table, mart, by_day(mart, model.partition_by))
+        if model.kind == "join":
+            left_out = left_out_schema()
+            ensure_table(catalog, LEFT_OUT, left_out, by_day(left_out, "kafka_timestamp"))
 
 
 def wait_for(

@@ -1,16 +1,33 @@
 """A model as a DuckDB query."""
 
-from lakehead.models import dialect
-from lakehead.models.model import Model
+from collections.abc import Mapping
+
+from lakehead.models.batch import Engine
+from lakehead.models.bind import Bound
 
 
-def windows(model: Model, event_time: str, relation: str) -> str:
-    """The model's windows over ``relation``: window_start, window_end, then its own columns."""
-    types = {name: kind.duckdb() for name, kind in model.columns.items()}
-    return dialect.windows(model, "duckdb", types, relation, window_start(model, event_time))
+class DuckDB(Engine):
+    name = "duckdb"
+    no_time = "TIMESTAMPTZ"
+
+    def quote(self, name: str) -> str:
+        return '"' + name.replace('"', '""') + '"'
+
+    def micros(self, timestamp: str) -> str:
+        return f"epoch_us({timestamp})"
+
+    def timestamp(self, ms: str) -> str:
+        return f"make_timestamptz(({ms}) * 1000)"
+
+    def divided(self, left: str, right: int) -> str:
+        return f"{left} // {right}"
 
 
-def window_start(model: Model, event_time: str) -> str:
-    """The start of the window that ``event_time`` lies in."""
-    micros = model.window_ms * 1000
-    return f'make_timestamptz((epoch_us("{event_time}") // {micros}) * {micros})'
+def answer(bound: Bound, relations: Mapping[str, str], late: bool = False) -> str:
+    """See ``Engine.answer``."""
+    return DuckDB().answer(bound, relations, late)
+
+
+def in_windows(bound: Bound, relations: Mapping[str, str]) -> str:
+    """See ``Engine.in_windows``."""
+    return DuckDB().in_windows(bound, relations)

@@ -1,16 +1,47 @@
 """A model as Spark SQL: the batch answer, and the statement that puts it in the stream's place."""
 
+from collections.abc import Mapping
+from datetime import datetime
+
 from lakehead.contracts.sql import identifier, table_identifier
-from lakehead.models import dialect
-from lakehead.models.model import SETTLED, WINDOW_COLUMNS, Model
+from lakehead.models.batch import Engine
+from lakehead.models.bind import Bound
+from lakehead.models.model import SETTLED, Model
 
 
-def windows(model: Model, event_time: str, relation: str) -> str:
-    """The model's windows over ``relation``: window_start, window_end, then its own columns."""
-    types = {name: kind.spark() for name, kind in model.columns.items()}
-    seconds = int(model.window.total_seconds())
-    start = f"timestamp_seconds(unix_seconds({identifier(event_time)}) div {seconds} * {seconds})"
-    return dialect.windows(model, "spark", types, relation, start)
+class Spark(Engine):
+    name = "spark"
+    no_time = "TIMESTAMP"
+
+    def quote(self, name: str) -> str:
+        return identifier(name)
+
+    def micros(self, timestamp: str) -> str:
+        return f"unix_micros({timestamp})"
+
+    def timestamp(self, ms: str) -> str:
+        return f"timestamp_millis({ms})"
+
+    def divided(self, left: str, right: int) -> str:
+        return f"({left}) div {right}"
+
+
+def answer(bound: Bound, relations: Mapping[str, str], late: bool = False) -> str:
+    """See ``Engine.answer``."""
+    return Spark().answer(bound, relations, late)
+
+
+def closed(model: Model, end: datetime, start: datetime | None = None) -> str:
+    """Which rows of a mart, or of an answer, are settled: those closed at ``end``.
+
+    ``start`` leaves out windows that begin before it.
+    """
+    bound = _timestamp(end)
+    times = ["event_time", "right_event_time"] if model.kind == "join" else [model.clock]
+    parts = [f"{identifier(t)} <= {bound}" for t in times]
+    if start is not None:
+        parts.append(f"{identifier(model.partition_by)} >= {_timestamp(start)}")
+    return " AND ".join(parts)
 
 
 def differing(model: Model, batch: str) -> str:
@@ -18,25 +49,25 @@ def differing(model: Model, batch: str) -> str:
 
     ``settled`` rows have the right values and only the stream's word for them.
     """
+    there, here = (f"{side}.{identifier(model.partition_by)}" for side in ("t", "s"))
+    both = f"{there} IS NOT NULL AND {here} IS NOT NULL"
     return (
-        f"SELECT count(s.window_start) AS windows,\n"
-        f"  count_if(t.window_start IS NULL) AS added,\n"
-        f"  count_if(s.window_start IS NULL) AS removed,\n"
-        f"  count_if(t.window_start IS NOT NULL AND s.window_start IS NOT NULL"
-        f" AND ({_changed(model)})) AS changed,\n"
-        f"  count_if(t.window_start IS NOT NULL AND s.window_start IS NOT NULL"
-        f" AND NOT ({_changed(model)}) AND t.{SETTLED} IS NULL) AS settled\n"
+        f"SELECT count({here}) AS windows,\n"
+        f"  count_if({there} IS NULL) AS added,\n"
+        f"  count_if({here} IS NULL) AS removed,\n"
+        f"  count_if({both} AND ({_changed(model)})) AS changed,\n"
+        f"  count_if({both} AND NOT ({_changed(model)}) AND t.{SETTLED} IS NULL) AS settled\n"
         f"FROM {batch} s FULL OUTER JOIN closed_mart t ON {_matching(model)}"
     )
 
 
 def merge(model: Model, batch: str, closed: str) -> str:
-    """Replace the closed windows by ``batch``, in one commit.
+    """Replace the closed rows by ``batch``, in one commit.
 
-    ``closed`` is a condition on ``window_start`` and ``window_end``: which windows.
+    ``closed`` is the condition that says which they are.
     """
     table = table_identifier(model.table)
-    columns = [*WINDOW_COLUMNS, *model.columns, SETTLED]
+    columns = list(model.mart_columns)
     names = ", ".join(identifier(c) for c in columns)
     values = ", ".join(f"s.{identifier(c)}" for c in columns)
     updates = ", ".join(
@@ -51,15 +82,17 @@ def merge(model: Model, batch: str, closed: str) -> str:
 
 
 def _matching(model: Model) -> str:
-    """Whether ``t`` and ``s`` are of one window and key; keys may be NULL."""
-    columns = [identifier(c) for c in ("window_start", *model.keys)]
-    return " AND ".join(_same(f"t.{c}", f"s.{c}") for c in columns)
+    """Whether ``t`` and ``s`` are one row; keys may be NULL."""
+    return " AND ".join(_same(identifier(c)) for c in model.identity)
 
 
-def _same(left: str, right: str) -> str:
-    return f"{left} <=> {right}"
+def _same(column: str) -> str:
+    return f"t.{column} <=> s.{column}"
 
 
 def _changed(model: Model) -> str:
-    columns = [identifier(c) for c in model.measures]
-    return " OR ".join(f"NOT ({_same(f't.{c}', f's.{c}')})" for c in columns)
+    return " OR ".join(f"NOT ({_same(identifier(c))})" for c in model.measures) or "FALSE"
+
+
+def _timestamp(moment: datetime) -> str:
+    return f"TIMESTAMP '{moment.isoformat()}'"

@@ -1,0 +1,173 @@
+"""The same rows from Flink, Spark and DuckDB, for every kind of model, over generated sequences.
+
+Each sequence is a few events in the order in which they arrive: late, out of order, doubled, with
+null keys, at equal times, at the edges of windows, in the night in which the clocks go back. They
+are laid end to end in event time, so that one job answers them all, and each begins before any of
+its windows has closed.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import Producer
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.conftest import Stack, wait_until
+
+pytestmark = pytest.mark.integration
+SEQUENCES = 500
+APART = timedelta(minutes=10)
+# In Europe the clocks go back in the middle of them; America's do a week later.
+FIRST = datetime(2025, 10, 24, 12, tzinfo=UTC)
+PROJECT = Path(__file__).parent / "projects" / "sequences"
+MODELS = sorted(path.stem for path in (PROJECT / "pipelines").glob("*.sql"))
+
+# Edges of the windows, a millisecond on either side, and the microsecond that Flink does not see.
+EDGES = [b * 10_000_000 + d for b in range(12) for d in (-1000, -1, 0, 1, 999, 1000, 5_000_000)]
+TIMES = st.one_of(st.sampled_from([max(0, edge) for edge in EDGES]), st.integers(0, 120_000_000))
+NUMBERS = st.one_of(
+    st.none(), st.integers(-3, 3), st.sampled_from([7, -(2**31), 2**31 - 1, 1_000_000])
+)
+DECIMALS = st.one_of(
+    st.none(),
+    st.decimals(-10, 10, places=4),
+    st.sampled_from(["99999999999999.9999", "-99999999999999.9999", "0.0001"]),
+)
+EVENTS = st.fixed_dictionaries(
+    {
+        "stream": st.sampled_from(["events", "events", "events", "others", "things"]),
+        "k": st.sampled_from(["a", "b", "ü", "", None]),
+        "v": NUMBERS,
+        "d": DECIMALS,
+        "micros": TIMES,
+    }
+)
+# Mostly in order, so that some come late and not all.
+IN_ORDER = st.lists(EVENTS, min_size=1, max_size=25).map(
+    lambda events: sorted(events, key=lambda e: e["micros"])
+)
+SHUFFLED = st.lists(EVENTS, min_size=1, max_size=15)
+MIXED = st.tuples(IN_ORDER, SHUFFLED).map(lambda both: both[0] + both[1])
+DOUBLED = IN_ORDER.map(lambda events: [e for event in events for e in (event, event)])
+
+
+@dataclass(frozen=True)
+class Record:
+    stream: str
+    key: str | None
+    value: bytes
+
+
+def generated() -> list[list[dict[str, Any]]]:
+    """The sequences: the same at each run."""
+    found: list[list[dict[str, Any]]] = []
+
+    @settings(
+        max_examples=SEQUENCES,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.one_of(IN_ORDER, SHUFFLED, MIXED, DOUBLED))
+    def collect(sequence: list[dict[str, Any]]) -> None:
+        found.append(sequence)
+
+    collect()
+    return found
+
+
+def records(sequences: list[list[dict[str, Any]]]) -> Iterator[Record]:
+    """All sequences in Kafka's order, and at the end one event that closes every window."""
+    number = 0
+    for i, sequence in enumerate(sequences):
+        base = FIRST + i * APART
+        for event in sequence:
+            number += 1
+            if event["stream"] == "things" and event["k"] is None:
+                continue
+            yield record(event, base + timedelta(microseconds=event["micros"]), number)
+    end = FIRST + (len(sequences) + 10) * APART
+    for stream in ("things", "others", "events", "events"):
+        number += 1
+        yield record({"stream": stream, "k": "end", "v": 1, "d": 1}, end, number)
+
+
+def record(event: dict[str, Any], at: datetime, number: int) -> Record:
+    fields: dict[str, Any] = {"k": event["k"], "at": at.isoformat(timespec="microseconds")}
+    match event["stream"]:
+        case "events":
+            decimal = None if event["d"] is None else str(event["d"])
+            fields |= {"n": number, "v": event["v"], "d": decimal}
+        case "others":
+            fields |= {"v": event["v"]}
+        case "things":
+            fields |= {"size": event["v"]}
+    return Record(event["stream"], event["k"], json.dumps(fields).encode())
+
+
+@pytest.fixture(scope="module")
+def answered(new_stack: Any) -> Iterator[Stack]:
+    """A stack whose watermark follows each event, to which all sequences were sent."""
+    stack = new_stack().of(PROJECT)
+    stack.home.mkdir(exist_ok=True)
+    (stack.home / "settings.json").write_text(
+        json.dumps({"watermark_ms": 1, "parallelism": 1, "port_base": stack.port_base})
+    )
+    stack.ok("up")
+    for stream in ("events", "others", "things"):
+        stack.ok("submit", stream)
+    sequences = generated()
+    assert len(sequences) == SEQUENCES
+    send(stack, list(records(sequences)))
+    for stream in ("events", "others", "things"):
+        audit = stack.json("audit", stream, "--wait", "120")["streams"][stream]
+        assert (audit["dead"], audit["lost"], audit["duplicated"], audit["in_flight"]) == (0,) * 4
+    wait_until(lambda: closed(stack), "the last window of each model to close", 60)
+    yield stack
+    stack.ok("down")
+
+
+def send(stack: Stack, sent: list[Record]) -> None:
+    """One after the other and not all at once: a watermark takes its time to be seen."""
+    producer = Producer({"bootstrap.servers": stack.settings.bootstrap, "linger.ms": 0})
+    for i, each in enumerate(sent):
+        producer.produce(each.stream, each.value, each.key, partition=0)
+        if i % 5 == 0:
+            producer.flush()
+    assert producer.flush(30) == 0
+
+
+def closed(stack: Stack) -> bool:
+    report = json.loads(stack.run("parity", "--json").stdout)["models"]
+    wanted = FIRST + (SEQUENCES - 30) * APART
+    ends = [r["closed_until"] for r in report.values()]
+    return all(end and datetime.fromisoformat(end) > wanted for end in ends)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_stream_equals_duckdb_over_the_rows_it_was_in_time_for(
+    answered: Stack, model: str
+) -> None:
+    done = answered.run("parity", model, "--json")
+    report = json.loads(done.stdout)["models"][model]
+    assert report["windows"] > 100, report
+    assert report["unexplained"] == 0, json.dumps(report, indent=1)
+
+
+def test_sequences_have_late_rows(answered: Stack) -> None:
+    [row] = answered.json("query", "SELECT count(*) FILTER (late) AS late FROM landing.events")
+    assert row["late"] > 500
+
+
+def test_spark_equals_duckdb_over_all_rows(answered: Stack) -> None:
+    answered.ok("reconcile")
+    report = answered.json("parity")["models"]
+    assert set(report) == set(MODELS)
+    assert {m: r["different"] for m, r in report.items()} == dict.fromkeys(MODELS, 0)
