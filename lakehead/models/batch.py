@@ -28,6 +28,8 @@ class Engine(ABC):
     """How an engine's SQL differs from the base."""
 
     name: str
+    # The type of a timestamp with zone.
+    no_time: str
 
     @abstractmethod
     def quote(self, name: str) -> str: ...

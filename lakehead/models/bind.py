@@ -225,7 +225,7 @@ class _Binder:
     def _condition(
         self, clause: str, columns: expressions.Columns, aggregates: bool = False
     ) -> exp.Expr | None:
-        given = self._select.args.get(clause)
+        given: exp.Expr | None = self._select.args.get(clause)
         if given is None:
             return None
         return expressions.condition(

@@ -180,9 +180,10 @@ class _Reader:
 
     def _kind(self) -> Kind:
         default: Kind = "window" if "window" in self._data else "rows"
-        for kind in ("dedup", "sequence"):
-            if kind in self._data:
-                default = kind  # type: ignore[assignment]
+        if "dedup" in self._data:
+            default = "dedup"
+        if "sequence" in self._data:
+            default = "sequence"
         kind = self._choice("kind", KINDS, default)
         needs = {"window": "window", "dedup": "dedup", "sequence": "sequence"}
         if kind in needs and needs[kind] not in self._data:

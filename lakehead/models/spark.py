@@ -6,7 +6,8 @@ from datetime import datetime
 from lakehead.contracts.sql import identifier, table_identifier
 from lakehead.models.batch import Engine
 from lakehead.models.bind import Bound
-from lakehead.models.model import SETTLED, Model
+from lakehead.models.header import SETTLED
+from lakehead.models.model import Model
 
 
 class Spark(Engine):

@@ -13,7 +13,8 @@ from lakehead.lake.plan import plan_files
 from lakehead.lake.snapshots import TableState
 from lakehead.models.batch import LATE, millis
 from lakehead.models.bind import Bound
-from lakehead.models.model import SETTLED, Model
+from lakehead.models.header import SETTLED
+from lakehead.models.model import Model
 from lakehead.models.windows import Cumulate, Hop, Session
 from lakehead.query.types import quoted
 from lakehead.settings import Settings

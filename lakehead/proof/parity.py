@@ -27,8 +27,9 @@ from lakehead.models import duckdb as model_duckdb
 from lakehead.models.batch import LATE
 from lakehead.models.bind import Bound
 from lakehead.models.flink import LEFT_OUT
+from lakehead.models.header import SETTLED
 from lakehead.models.load import bound_model
-from lakehead.models.model import SETTLED, Model, load_model
+from lakehead.models.model import Model, load_model
 from lakehead.proof.lateness import (
     CHECKPOINT,
     judge_rows,

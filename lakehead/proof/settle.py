@@ -1,8 +1,8 @@
 """``late: update``: a late row has its windows recomputed from the lake within seconds.
 
 The rows that a commit landed late name the windows that had closed without them. These, and no
-others, are computed anew by DuckDB over all landed rows, and put in the stream's place in one commit
-of the mart. What was looked at is recorded by landing snapshot; done twice, it changes nothing.
+others, are computed anew by DuckDB over all landed rows, and put in the stream's place in one
+commit of the mart. What was looked at is recorded by landing snapshot; done twice, it changes nothing.
 """
 
 import json
@@ -17,8 +17,8 @@ from lakehead.lake.plan import plan_files
 from lakehead.lake.snapshots import TableState, table_state
 from lakehead.models import duckdb as model_duckdb
 from lakehead.models.bind import Bound
+from lakehead.models.header import SETTLED
 from lakehead.models.load import bound_model
-from lakehead.models.model import SETTLED
 from lakehead.proof.parity import closed_until
 from lakehead.query.engine import connect
 from lakehead.query.types import quoted
@@ -105,7 +105,8 @@ def _replace(
 ) -> None:
     """Put the batch answer of ``windows`` into the mart, in one commit."""
     from pyiceberg.exceptions import CommitFailedException
-    from pyiceberg.expressions import And, EqualTo, Or
+    from pyiceberg.expressions import And, EqualTo, Or, Reference
+    from pyiceberg.expressions.literals import literal
 
     stream = bound.root.stream
     landed = f'"{LANDING}".{quoted(stream)}'
@@ -130,8 +131,8 @@ def _replace(
     ).to_arrow_table()
     where = [
         And(
-            EqualTo("window_start", start.isoformat()),
-            EqualTo("window_end", end.isoformat()),
+            EqualTo(term=Reference("window_start"), value=literal(start.isoformat())),
+            EqualTo(term=Reference("window_end"), value=literal(end.isoformat())),
         )
         for start, end in windows
     ]
