@@ -69,7 +69,7 @@ class Tuning:
     watermark_ms: int = 200
     kafka_heap_mb: int = 384
     jobmanager_mb: int = 1024
-    taskmanager_mb: int = 2048
+    taskmanager_mb: int = 2560
     spark_driver_mb: int = 2048
     extras: tuple[str, ...] = ()
 

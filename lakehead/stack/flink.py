@@ -22,9 +22,12 @@ appender.console.layout.type = PatternLayout
 appender.console.layout.pattern = %d{ISO8601} %-5p %-60c %x - %m%n
 """
 _METASPACE_MB = 256
+# Each model is classes of its own, generated anew at each restart of its job.
+_TASK_METASPACE_MB = 384
 _OFF_HEAP_MB = 256
-_NETWORK_MB = 128
-_MANAGED_MB = 128
+_NETWORK_MB = 192
+# A limit: each aggregation over windows takes 1 MB and more of its slot's share.
+_MANAGED_MB = 512
 # Iceberg reads and writes files through Hadoop's client, which the pyspark wheel carries.
 _HADOOP = ("hadoop-client-api-*.jar", "hadoop-client-runtime-*.jar")
 
@@ -133,7 +136,7 @@ def jobmanager_heap_mb(tuning: Tuning) -> int:
 
 def taskmanager_heap_mb(tuning: Tuning) -> int:
     """What is left of the process beside off-heap memory, class metadata and the JVM itself."""
-    beside = _OFF_HEAP_MB + _NETWORK_MB + _MANAGED_MB + _METASPACE_MB + 192
+    beside = _OFF_HEAP_MB + _NETWORK_MB + _MANAGED_MB + _TASK_METASPACE_MB + 192
     return max(512, tuning.taskmanager_mb - beside)
 
 
@@ -148,7 +151,7 @@ def _taskmanager_memory(tuning: Tuning) -> dict[str, object]:
         "taskmanager.memory.network.min": f"{_NETWORK_MB}m",
         "taskmanager.memory.network.max": f"{_NETWORK_MB}m",
         "taskmanager.memory.managed.size": f"{_MANAGED_MB}m",
-        "taskmanager.memory.jvm-metaspace.size": f"{_METASPACE_MB}m",
+        "taskmanager.memory.jvm-metaspace.size": f"{_TASK_METASPACE_MB}m",
         "taskmanager.memory.jvm-overhead.min": "192m",
         "taskmanager.memory.jvm-overhead.max": "192m",
     }

@@ -40,8 +40,10 @@ def readiness(settings: Settings, supervisor: Supervisor) -> dict[str, bool]:
         "taskmanager": alive.get("taskmanager", False)
         and overview is not None
         and int(overview["taskmanagers"]) > 0,
-        "controller": alive.get("controller", False)
-        and (settings.run / "controller.ready").exists(),
+        **{
+            part: alive.get(part, False) and (settings.run / f"{part}.ready").exists()
+            for part in ("controller", "settler")
+        },
         **extras,
     }
 

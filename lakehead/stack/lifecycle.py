@@ -58,6 +58,9 @@ def programs(settings: Settings, java: Path) -> list[Program]:
     """What is supervised, and how each is started."""
     flink_environment = flink.environment(settings, java)
     controller = [sys.executable, "-m", "lakehead.jobs.controller", str(settings.home)]
+    project = str(settings.project)
+    settler = [sys.executable, "-m", "lakehead.proof.settler", str(settings.home), project]
+    python_path = {"PYTHONPATH": str(INSTALL_ROOT)}
     extras = []
     if registry.NAME in settings.tuning.extras:
         extras = [Program(registry.NAME, registry.command(settings, java), {})]
@@ -66,7 +69,8 @@ def programs(settings: Settings, java: Path) -> list[Program]:
         *extras,
         Program("jobmanager", flink.jobmanager_command(settings, java), flink_environment),
         Program("taskmanager", flink.taskmanager_command(settings, java), flink_environment),
-        Program("controller", controller, flink_environment | {"PYTHONPATH": str(INSTALL_ROOT)}),
+        Program("controller", controller, flink_environment | python_path),
+        Program("settler", settler, python_path),
     ]
 
 
@@ -115,7 +119,8 @@ def _start(settings: Settings, supervisor: Supervisor, say: Say) -> None:
     preflight.check_ports(settings)
     _prepare_extras(settings, say)
     settings.save()
-    (settings.run / "controller.ready").unlink(missing_ok=True)
+    for part in ("controller", "settler"):
+        (settings.run / f"{part}.ready").unlink(missing_ok=True)
     say("preparing Kafka and Flink")
     kafka.prepare(settings, java)
     flink.prepare(settings)

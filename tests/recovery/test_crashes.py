@@ -44,7 +44,7 @@ def prove(stack: Stack, producer: "subprocess.Popen[str]", produced_before: int)
 
 def is_healthy(stack: Stack) -> bool:
     parts = stack.json("status")["parts"]
-    return len(parts) == 4 and all(p["healthy"] for p in parts)
+    return len(parts) == 5 and all(p["healthy"] for p in parts)
 
 
 def produced(stack: Stack) -> int:

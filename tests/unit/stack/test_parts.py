@@ -94,7 +94,7 @@ def test_the_configuration_is_yaml_that_comes_back(tmp_path: Path) -> None:
     assert yaml.safe_load(yaml.safe_dump(config, width=10_000)) == config
 
 
-@pytest.mark.parametrize("size", [1536, 2048, 4096])
+@pytest.mark.parametrize("size", [2048, 2560, 4096])
 def test_the_taskmanager_uses_the_whole_of_its_size(size: int) -> None:
     memory = flink._taskmanager_memory(Tuning(taskmanager_mb=size))
     parts = [v for k, v in memory.items() if k.endswith((".size", ".max"))]

@@ -41,14 +41,6 @@ def test_flink_listens_on_loopback_alone(home: Settings) -> None:
     assert len(bound) >= 5
 
 
-@pytest.mark.parametrize("size", [1536, 2048, 4096])
-def test_taskmanager_memory_fits_its_process(size: int) -> None:
-    tuning = Tuning(taskmanager_mb=size)
-    memory = flink._taskmanager_memory(tuning)
-    parts = [v for k, v in memory.items() if k.endswith("size") or k.endswith(".max")]
-    assert sum(int(str(p).removesuffix("m")) for p in parts) <= size
-
-
 def test_supervisor_configuration_survives_hostile_paths(tmp_path: Path) -> None:
     home = Settings(home=tmp_path / 'a %b "c"', project=tmp_path)
     program = Program("p", ["/bin/echo", "100%", 'say "x"'], {"KEY": "50% of, it"})

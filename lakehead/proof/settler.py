@@ -1,0 +1,77 @@
+"""The process that settles late rows: a supervised loop over the models that say ``late: update``.
+
+python -m lakehead.proof.settler HOME PROJECT
+"""
+
+import logging
+import signal
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from lakehead.errors import LakeheadError
+from lakehead.models.model import load_model, model_names
+from lakehead.settings import Settings, load_settings
+
+PASS_SECONDS = 1.0
+READY = "settler.ready"
+
+log = logging.getLogger("lakehead.settler")
+
+
+class Settler:
+    """Looks at each model that wants it, at each pass."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._read: dict[Path, tuple[float, bool]] = {}
+
+    def one_pass(self) -> None:
+        """Settle what is late. What is wrong with one model does not hold up the others."""
+        for name in self._wanted():
+            # Heavy, and for most homes never needed.
+            from lakehead.proof.settle import settle_late
+
+            try:
+                done = settle_late(self._settings, name)
+            except LakeheadError as error:
+                log.warning("%s: %s", name, error.message)
+                continue
+            except Exception:
+                log.exception("%s", name)
+                continue
+            if done.windows:
+                log.info("%s: %s late rows, %s windows settled", name, done.late_rows, done.windows)
+
+    def _wanted(self) -> list[str]:
+        """The models with ``late: update``; a file is read again when it has changed."""
+        wanted = []
+        for name in model_names(self._settings.pipelines):
+            path = self._settings.pipelines / f"{name}.sql"
+            try:
+                changed = path.stat().st_mtime
+                if path not in self._read or self._read[path][0] != changed:
+                    updates = load_model(self._settings.pipelines, name).late == "update"
+                    self._read[path] = (changed, updates)
+            except (OSError, LakeheadError):
+                # A model that is wrong is told by submit.
+                continue
+            if self._read[path][1]:
+                wanted.append(name)
+        return wanted
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    settings = replace(load_settings(Path(sys.argv[1])), project=Path(sys.argv[2]))
+    settler = Settler(settings)
+    (settings.run / READY).write_text("")
+    while True:
+        settler.one_pass()
+        time.sleep(PASS_SECONDS)
+
+
+if __name__ == "__main__":
+    main()
