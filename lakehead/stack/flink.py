@@ -105,7 +105,12 @@ def configuration(settings: Settings) -> dict[str, object]:
 
 def jobmanager_command(settings: Settings, java: Path) -> list[str]:
     heap = jobmanager_heap_mb(settings.tuning)
-    options = [f"-Xmx{heap}m", f"-Xms{heap // 4}m", "-XX:+UseSerialGC"]
+    options = [
+        f"-Xmx{heap}m",
+        f"-Xms{heap // 4}m",
+        f"-XX:MaxMetaspaceSize={_METASPACE_MB}m",
+        "-XX:+UseSerialGC",
+    ]
     return _command(
         settings,
         java,
@@ -121,6 +126,7 @@ def taskmanager_command(settings: Settings, java: Path) -> list[str]:
         f"-Xmx{heap}m",
         f"-Xms{heap // 4}m",
         f"-XX:MaxDirectMemorySize={direct}m",
+        f"-XX:MaxMetaspaceSize={_TASK_METASPACE_MB}m",
         # Else an exception that is thrown often loses its message, and dead records their cause.
         "-XX:-OmitStackTraceInFastThrow",
     ]
@@ -164,7 +170,6 @@ def _command(settings: Settings, java: Path, options: list[str], entry: str) -> 
     return [
         str(java / "bin" / "java"),
         *options,
-        f"-XX:MaxMetaspaceSize={_METASPACE_MB}m",
         *_module_options().split(),
         f"-Dlog4j.configurationFile=file:{conf / 'log4j-console.properties'}",
         "-cp",
