@@ -1,6 +1,6 @@
 /*
 model: basket_size
-description: How large is a basket now? The moving average of the last minute, every ten seconds.
+description: How large is a basket just now? The average of the last minute, every ten seconds.
 stream: orders
 window: {hop: {size: 1 minute, every: 10 seconds}}
 keys: [country]
@@ -18,5 +18,5 @@ SELECT
   SUM(quantity) / COUNT(DISTINCT invoice) AS pieces,
   SUM(quantity * price) / COUNT(DISTINCT invoice) AS worth
 FROM orders
-WHERE status = 'placed'
+WHERE status = 'placed' AND quantity > 0 -- Write-offs are no sales.
 GROUP BY country

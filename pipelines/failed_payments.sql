@@ -1,6 +1,6 @@
 /*
 model: failed_payments
-description: Whose payments fail? An alert when three of a customer fail in a row within a minute.
+description: Who cannot pay? An alert when a customer's payments fail three times in a row within a minute.
 stream: payments
 sequence:
   by: [customer_id]
@@ -13,12 +13,14 @@ output:
     customer_id: long
     invoice: string
     method: string
+    amount: decimal(12,3)
     failure_reason: string
 */
 SELECT
   customer_id,
   invoice,
   method,
+  amount,
   failure_reason
 FROM payments
-WHERE customer_id IS NOT NULL
+WHERE customer_id IS NOT NULL -- Buyers without an account are not one customer.

@@ -1,6 +1,6 @@
 /*
 model: order_to_payment
-description: How long after an order line is it paid? Each line with the capture of its payment.
+description: How soon is an order paid? Each order line with the payment that was captured within an hour.
 kind: join
 streams: [orders, payments]
 output:
@@ -8,16 +8,22 @@ output:
   columns:
     invoice: string
     stock_code: string
+    line_total: decimal(23,3)
     payment_id: string
     method: string
-    amount: decimal(12,3)
+    paid_within: string
 */
 SELECT
   o.invoice,
   o.stock_code,
+  o.quantity * o.price AS line_total,
   p.payment_id,
   p.method,
-  p.amount
+  CASE
+    WHEN p.event_time <= o.event_time + INTERVAL '5' MINUTE THEN '5 minutes'
+    WHEN p.event_time <= o.event_time + INTERVAL '30' MINUTE THEN '30 minutes'
+    ELSE '1 hour'
+  END AS paid_within
 FROM orders AS o
 JOIN payments AS p
   ON o.invoice = p.invoice

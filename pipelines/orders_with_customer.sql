@@ -11,7 +11,7 @@ output:
     customer_id: long
     segment: string
     newsletter: boolean
-    amount: decimal(23,3)
+    line_total: decimal(23,3)
 */
 SELECT
   o.invoice,
@@ -19,7 +19,7 @@ SELECT
   o.customer_id,
   c.segment,
   c.newsletter,
-  o.quantity * o.price AS amount
+  o.quantity * o.price AS line_total
 FROM orders AS o
 LEFT JOIN customers FOR SYSTEM_TIME AS OF o.event_time AS c
   ON o.customer_id = c.customer_id

@@ -1,6 +1,6 @@
 /*
 model: page_view_sessions
-description: How do visits go, and which of them come to a checkout? A visit ends after 30 quiet seconds.
+description: Which visits end in an order, and where do the others stop? A visit ends after 30 quiet seconds.
 stream: page_views
 window: {session: {gap: 30 seconds}}
 keys: [session_id]
@@ -9,15 +9,19 @@ output:
   columns:
     session_id: string
     device: string
+    came_from: string
     pages: long
     products: long
-    checkouts: long
+    reached_basket: boolean
+    invoice: string
 */
 SELECT
   session_id,
   MIN(device) AS device,
+  MIN(referrer) AS came_from,
   COUNT(*) AS pages,
   COUNT(DISTINCT stock_code) AS products,
-  SUM(CASE WHEN page = 'checkout' THEN 1 ELSE 0 END) AS checkouts
+  COUNT(*) FILTER (WHERE page = 'basket') > 0 AS reached_basket,
+  MAX(invoice) AS invoice -- Of the last page, where it is a checkout.
 FROM page_views
 GROUP BY session_id

@@ -1,6 +1,6 @@
 /*
 model: returns_rate
-description: What share of the lines is taken back, by country and minute?
+description: What share of the order lines is taken back, and what does it cost? By country and minute.
 stream: orders
 window: {tumble: 1 minute}
 keys: [country]
@@ -11,11 +11,13 @@ output:
     lines: long
     returned: long
     rate: double
+    given_back: decimal(38,3)
 */
 SELECT
   country,
   COUNT(*) AS lines,
-  SUM(CASE WHEN status = 'cancelled' THEN 1 ELSE 0 END) AS returned,
-  SUM(CASE WHEN status = 'cancelled' THEN 1 ELSE 0 END) / COUNT(*) AS rate
+  COUNT(*) FILTER (WHERE status = 'cancelled') AS returned,
+  COUNT(*) FILTER (WHERE status = 'cancelled') / COUNT(*) AS rate,
+  -COALESCE(SUM(quantity * price) FILTER (WHERE status = 'cancelled'), 0) AS given_back
 FROM orders
 GROUP BY country

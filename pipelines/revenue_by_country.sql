@@ -1,6 +1,6 @@
 /*
 model: revenue_by_country
-description: What each country spent, by ten seconds of event time; cancellations take away.
+description: What does each country spend? By ten seconds of event time; cancellations take away.
 stream: orders
 window: {tumble: 10 seconds}
 keys: [country]

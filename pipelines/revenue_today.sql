@@ -1,6 +1,6 @@
 /*
 model: revenue_today
-description: What has the day brought so far? The running total of each day, hour by hour.
+description: What has the day brought so far? The running total from midnight (UTC), hour by hour.
 stream: orders
 window: {cumulate: {size: 1 day, step: 1 hour}}
 keys: []

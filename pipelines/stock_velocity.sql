@@ -1,6 +1,6 @@
 /*
 model: stock_velocity
-description: How fast does each product leave the shelf? Pieces sold in the last five minutes, each minute.
+description: Which products leave the shelf fast? Those that sold ten pieces or more in the last five minutes, each minute.
 stream: orders
 window: {hop: {size: 5 minutes, every: 1 minute}}
 keys: [stock_code]
@@ -9,13 +9,15 @@ output:
   columns:
     stock_code: string
     pieces: long
-    largest: int
+    pieces_per_minute: decimal(12,1)
+    largest_line: int
 */
 SELECT
   stock_code,
   SUM(quantity) AS pieces,
-  MAX(quantity) AS largest
+  SUM(quantity) * 0.2 AS pieces_per_minute,
+  MAX(quantity) AS largest_line
 FROM orders
-WHERE status = 'placed'
+WHERE status = 'placed' AND quantity > 0 -- Write-offs are no sales.
 GROUP BY stock_code
-HAVING SUM(quantity) > 0
+HAVING SUM(quantity) >= 10
