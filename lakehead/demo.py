@@ -128,7 +128,7 @@ def _stages(settings: Settings, demo: Demo, rate: float, say: Say, count: Say) -
         demo.before = parity(settings, MODEL)
     with _timed(demo, "reconcile in Spark", say):
         closed = closed_until(settings, MODEL)
-        demo.reconciled = reconcile(settings, MODEL, say=say, closed_until=closed)
+        [demo.reconciled] = reconcile(settings, {MODEL: closed}, say=say)
     with _timed(demo, "parity after reconcile", say):
         demo.after = parity(settings, MODEL)
     with _timed(demo, "query in DuckDB", say), run(settings, REVENUE_SQL) as result:

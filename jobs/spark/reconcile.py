@@ -1,10 +1,11 @@
-"""Recompute the closed windows of a model from the landed rows, and replace them in its mart.
+"""Recompute the closed rows of models from the landed ones, and replace them in their marts.
 
 Used by ``lakehead reconcile``:  python jobs/spark/reconcile.py SPEC.json RESULT.json
 
-SPEC.json has ``session`` (Spark settings), ``catalog``, ``landing`` (by view, the table and the
-snapshot of each stream, that of the offsets first), ``mart``, ``batch`` (the model's answer over
-these views), ``closed`` (which rows), ``differing`` and ``merge`` (SQL), and ``dry_run``.
+SPEC.json has ``session`` (Spark settings), ``catalog``, ``dry_run``, and by name ``models``, each
+with ``landing`` (by view, the table and the snapshot of each stream, that of the offsets first),
+``mart``, ``batch`` (the model's answer over these views), ``closed`` (which rows), ``differing``
+and ``merge`` (SQL).
 
 Progress goes to standard output, a line each; the counts to RESULT.json. Run twice, it changes
 nothing the second time.
@@ -27,31 +28,37 @@ def main(spec_path: Path, result_path: Path) -> None:
     say("starting Spark")
     spark = builder.getOrCreate()
     try:
-        result = reconcile(spark, spec)
+        spark.catalog.setCurrentCatalog(spec["catalog"])
+        result = {
+            name: reconcile(spark, name, model, spec["dry_run"])
+            for name, model in spec["models"].items()
+        }
     finally:
         spark.stop()
     result_path.write_text(json.dumps(result))
 
 
-def reconcile(spark: SparkSession, spec: dict[str, Any]) -> dict[str, object]:
-    spark.catalog.setCurrentCatalog(spec["catalog"])
+def reconcile(
+    spark: SparkSession, name: str, spec: dict[str, Any], dry_run: bool
+) -> dict[str, object]:
     for view, read in spec["landing"].items():
         landed = spark.read.option("versionAsOf", read["snapshot"]).table(read["table"])
         landed.createOrReplaceTempView(view)
     fence = offsets_fence(spark, spec["landing"])
-    say("recomputing windows")
+    say(f"recomputing {name}")
     batch = spark.sql(spec["batch"]).where(spec["closed"])
     batch = batch.withColumn("settled_offsets", F.lit(json.dumps(fence)))
     # What is compared must be what is written, and is small: keep it.
-    batch.cache().createOrReplaceTempView("batch")
+    batch = batch.cache()
+    batch.createOrReplaceTempView("batch")
     spark.table(spec["mart"]).where(spec["closed"]).createOrReplaceTempView("closed_mart")
-    say("comparing with the mart")
     [row] = spark.sql(spec["differing"]).collect()
     counts: dict[str, object] = row.asDict()
     differs = any(counts[k] for k in ("added", "removed", "changed", "settled"))
-    if differs and not spec["dry_run"]:
-        say("replacing windows")
+    if differs and not dry_run:
+        say(f"replacing what differs in {spec['mart']}")
         spark.sql(spec["merge"])
+    batch.unpersist()
     return counts | {"offsets": fence}
 
 
@@ -60,7 +67,7 @@ def offsets_fence(spark: SparkSession, landing: dict[str, dict[str, str]]) -> di
 
     Of a second stream the partition is named with it: ``payments/0``.
     """
-    fence = {}
+    fence: dict[str, int] = {}
     for i, (view, read) in enumerate(landing.items()):
         prefix = f"{read['table'].split('.')[-1]}/" if i else ""
         rows = spark.sql(

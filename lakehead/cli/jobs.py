@@ -113,11 +113,10 @@ def reconcile(
 
     settings = load_settings(home)
     within = Range(_moment("--from", start), _moment("--to", end))
-    done = []
-    for name in model or model_names(settings.pipelines):
-        closed = closed_until(settings, name)
-        with steps(f"reconciling {name}") as view:
-            done.append(run(settings, name, within, view.say, closed, dry_run))
+    names = model or model_names(settings.pipelines)
+    with steps("reconciling") as view:
+        closings = {name: closed_until(settings, name) for name in names}
+        done = run(settings, closings, within, view.say, dry_run)
     if json_:
         print_json({"dry_run": dry_run, "models": {r.model: r for r in done}})
         return

@@ -46,41 +46,47 @@ class Reconciled:
 
 def reconcile(
     settings: Settings,
-    name: str,
+    closings: Mapping[str, datetime | None],
     within: Range = Range(),
     say: Say = lambda _: None,
-    closed_until: datetime | None = None,
     dry_run: bool = False,
-) -> Reconciled:
-    """Recompute the closed windows of a model and replace them in one commit.
+) -> list[Reconciled]:
+    """Recompute the closed rows of models and replace them, in one commit each.
 
-    ``closed_until`` is the end of the newest window that the stream has closed. ``dry_run`` counts
-    what would change, and changes nothing.
+    ``closings`` is by model the time up to which the stream's answer is closed. One Spark session
+    does them all. ``dry_run`` counts what would change, and changes nothing.
 
     Raises:
         UserError: an unknown model, or a table that was never made.
-        SystemFailure: Spark failed; the mart is unchanged.
+        SystemFailure: Spark failed; each mart is unchanged, or wholly changed.
     """
-    bound = bound_model(settings, name)
-    landing = {
-        stream: table_state(settings, f"{LANDING}.{stream}").snapshot_id for stream in bound.streams
-    }
-    if closed_until is None or landing[bound.streams[0]] is None:
-        return Reconciled(name, 0, 0, 0, 0, 0, None, {})
-    spec = specification(settings, bound, landing, within, closed_until)
-    spec["dry_run"] = dry_run
-    counts = run_spark(settings, "reconcile.py", spec, say)
-    return Reconciled(model=name, closed_until=closed_until.isoformat(), **counts)
+    done = {name: Reconciled(name, 0, 0, 0, 0, 0, None, {}) for name in closings}
+    specs = {}
+    for name, closed in closings.items():
+        bound = bound_model(settings, name)
+        landing = {
+            stream: table_state(settings, f"{LANDING}.{stream}").snapshot_id
+            for stream in bound.streams
+        }
+        if closed is not None and landing[bound.streams[0]] is not None:
+            specs[name] = specification(bound, landing, within, closed)
+    if specs:
+        job = {"session": session(settings), "catalog": CATALOG, "dry_run": dry_run}
+        counts = run_spark(settings, "reconcile.py", {**job, "models": specs}, say)
+        for name, counted in counts.items():
+            closed = closings[name]
+            assert closed
+            done[name] = Reconciled(model=name, closed_until=closed.isoformat(), **counted)
+    return list(done.values())
 
 
 def specification(
-    settings: Settings,
     bound: Bound,
     landing: Mapping[str, int | None],
     within: Range,
     closed_until: datetime,
 ) -> dict[str, Any]:
-    """What ``jobs/spark/reconcile.py`` is given; ``landing`` are snapshot ids by stream."""
+    """What Spark is given of a model; ``landing`` are snapshot ids by stream."""
     model = bound.model
     end = min(closed_until, within.end) if within.end else closed_until
     if within.start and within.start >= end:
@@ -91,8 +97,6 @@ def specification(
     closed = model_spark.closed(model, end, within.start)
     relations = {stream: identifier(f"landed${stream}") for stream in landing}
     return {
-        "session": session(settings),
-        "catalog": CATALOG,
         "landing": {
             f"landed${stream}": {"table": f"{LANDING}.{stream}", "snapshot": str(snapshot)}
             for stream, snapshot in landing.items()
