@@ -87,12 +87,17 @@ class Stack:
         return int(parts[part])
 
 
-def wait_until(condition: Callable[[], object], what: str, deadline_seconds: float = 60) -> None:
+def wait_until(
+    condition: Callable[[], object],
+    what: str | Callable[[], str],
+    deadline_seconds: float = 60,
+) -> None:
     """Wait for a condition; on the deadline fail with what was missing."""
     end = time.monotonic() + deadline_seconds
     while not condition():
         if time.monotonic() > end:
-            pytest.fail(f"after {deadline_seconds:.0f} s still missing: {what}")
+            missing = what if isinstance(what, str) else what()
+            pytest.fail(f"after {deadline_seconds:.0f} s still missing: {missing}")
         time.sleep(0.1)
 
 

@@ -75,7 +75,9 @@ TOPIC = "trades"
 
 
 @pytest.fixture(scope="module")
-def avro(new_stack: Callable[[], Stack], tmp_path_factory: pytest.TempPathFactory) -> Stack:
+def avro(
+    new_stack: Callable[[], Stack], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
     """A stack with a registry, and a project of one Avro stream whose job runs."""
     project = tmp_path_factory.mktemp("project")
     (project / "schemas").mkdir()
@@ -85,7 +87,9 @@ def avro(new_stack: Callable[[], Stack], tmp_path_factory: pytest.TempPathFactor
     started = stack.json("up", "--port-base", str(stack.port_base), "--with", "registry")
     assert started["registry"] == stack.settings.registry_url
     stack.ok("submit", TOPIC)
-    return stack
+    yield stack
+    # The tests that follow need the memory.
+    stack.ok("down")
 
 
 @pytest.fixture(scope="module")

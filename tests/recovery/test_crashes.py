@@ -26,13 +26,15 @@ def landed(stack: Stack) -> int:
 
 def wait_for_load(stack: Stack, before: int) -> None:
     """Events are landing: a crash now hits records in flight and files not yet committed."""
-    wait_until(lambda: landed(stack) > before + RATE, "events that land", 60)
+    wait_until(
+        lambda: landed(stack) > before + RATE, lambda: f"events that land: {sick(stack)}", 60
+    )
 
 
 def prove(stack: Stack, producer: "subprocess.Popen[str]", produced_before: int) -> dict[str, Any]:
     _, errors = producer.communicate(timeout=240)
     assert producer.returncode == 0, errors
-    wait_until(lambda: is_healthy(stack), "all parts, healthy again", 90)
+    wait_until(lambda: is_healthy(stack), lambda: f"all parts, healthy again: {sick(stack)}", 90)
     audit = stack.json("audit", "--wait", "180")["streams"]["orders"]
     assert audit["produced"] == produced_before + EVENTS
     assert (audit["lost"], audit["duplicated"], audit["in_flight"]) == (0, 0, 0), audit
@@ -40,6 +42,16 @@ def prove(stack: Stack, producer: "subprocess.Popen[str]", produced_before: int)
     parity = stack.json("parity")["models"]["revenue_by_country"]
     assert parity["unexplained"] == 0, parity
     return audit
+
+
+def sick(stack: Stack) -> str:
+    """What a person would look at: the parts that are not well, with their logs, and the job."""
+    status = stack.json("status")
+    parts = [f"{p['name']} is {p['state']}" for p in status["parts"] if not p["healthy"]]
+    logs = [
+        stack.run("logs", p["name"]).stdout[-1500:] for p in status["parts"] if not p["healthy"]
+    ]
+    return "\n".join([", ".join(parts), str(orders_job(stack)), *logs])
 
 
 def is_healthy(stack: Stack) -> bool:
