@@ -1,7 +1,7 @@
 """A model's header: YAML in the leading comment, as plain values."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -65,11 +65,12 @@ class Dedup:
 
 @dataclass(frozen=True)
 class Step:
-    """``times`` rows in a row that hold ``where``."""
+    """``times`` rows in a row that hold ``where``; ``line`` is that of the file."""
 
     name: str
     where: str
     times: int
+    line: int = field(default=1, compare=False)
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ class _Reader:
         kind = self._kind()
         return Header(
             name=name,
-            description=str(data.get("description", "")).strip(),
+            description=str(data.get("description") or "").strip(),
             kind=kind,
             streams=self._streams(kind),
             window=self._window(kind),
@@ -209,12 +210,16 @@ class _Reader:
             raise self._fail(
                 (key,), f"{key} is {given!r}; a model of kind {kind} reads {wanted} of them"
             )
+        if len(set(names)) < wanted:
+            raise self._fail((key,), f"{key} is {given!r}, expected each stream once")
         return tuple(names)
 
     def _window(self, kind: Kind) -> Window | None:
         if "window" not in self._data:
             if kind == "dedup":
                 raise self._fail((), "a model of kind dedup lacks window")
+            if self._data.get("late") == "update":
+                raise self._fail(("late",), "late: update is for models with windows; use flag")
             return None
         try:
             window = parse_window(self._data["window"])
@@ -293,7 +298,8 @@ class _Reader:
         if len({step.name for step in read}) < len(read):
             raise self._fail(("sequence", "steps"), "sequence.steps: expected each name once")
         within = self._duration(("sequence", "within"), given["within"])
-        assert within
+        if within is None:
+            raise self._fail(("sequence", "within"), "sequence.within is empty, expected a time")
         sequence = Sequence(by, read, within)
         if sequence.rows < 2:
             raise self._fail(("sequence", "steps"), "a sequence of one row is a filter; use rows")
@@ -310,7 +316,7 @@ class _Reader:
             raise self._fail(where, f"a step's name is {name!r}, expected lower case letters")
         if not isinstance(times, int) or not 1 <= times <= 100:
             raise self._fail(where, f"times is {times!r}, expected 1 to 100")
-        return Step(name, str(given["where"]), times)
+        return Step(name, str(given["where"]), times, self._document.line((*where, "where")))
 
     def _alert(self) -> str | None:
         given = self._data.get("alert")

@@ -1,127 +1,112 @@
-"""Which window a row belongs to, and until when that is open: the SQL itself, run by DuckDB."""
+"""What a header says under ``window``."""
 
-import re
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from datetime import timedelta
 
-import duckdb
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from lakehead.models import duckdb as model_duckdb
-from lakehead.models.flink import _open
-from lakehead.models.model import Model, parse_model
-from lakehead.settings import INSTALL_ROOT
+from lakehead.models.windows import Cumulate, Hop, Session, Window, parse_window
 
-NAME = "revenue_by_country"
-TEXT = (INSTALL_ROOT / "pipelines" / f"{NAME}.sql").read_text()
-LATEST_MS = 4_102_444_800_000
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 
 
-def model_of(seconds: int) -> Model:
-    return parse_model(TEXT.replace("10 seconds", f"{seconds} seconds"), NAME)
+@pytest.mark.parametrize(
+    ("value", "window", "said"),
+    [
+        ({"tumble": "10 seconds"}, Hop(10 * SECOND, 10 * SECOND), "tumble 0:00:10"),
+        (
+            {"hop": {"size": "1 minute", "every": "20 seconds"}},
+            Hop(MINUTE, 20 * SECOND),
+            "hop 0:01:00 every 0:00:20",
+        ),
+        ({"hop": {"size": "1 minute", "every": "1 minute"}}, Hop(MINUTE, MINUTE), "tumble 0:01:00"),
+        (
+            {"cumulate": {"size": "1 hour", "step": "1 minute"}},
+            Cumulate(60 * MINUTE, MINUTE),
+            "cumulate 1:00:00 by 0:01:00",
+        ),
+        ({"session": {"gap": "30 seconds"}}, Session(30 * SECOND), "session 0:00:30"),
+        ({"session": "30 seconds"}, Session(30 * SECOND), "session 0:00:30"),
+        ({"tumble": "999 days"}, Hop(timedelta(999), timedelta(999)), "tumble 999 days, 0:00:00"),
+        ({"tumble": "2000 milliseconds"}, Hop(2 * SECOND, 2 * SECOND), "tumble 0:00:02"),
+    ],
+)
+def test_a_window_is_what_it_says(value: object, window: Window, said: str) -> None:
+    assert parse_window(value) == window
+    assert str(window) == said
 
 
-@pytest.fixture(scope="module")
-def con() -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        # EXTRACT(EPOCH ...) gives whole seconds in Flink.
-        connection.execute("CREATE MACRO whole_seconds(t) AS epoch_us(t) // 1000000")
-        yield connection
+def test_a_row_is_in_so_many_windows() -> None:
+    assert Hop(MINUTE, 20 * SECOND).count == 3
+    assert Hop(MINUTE, MINUTE).count == 1
+    assert Hop(MINUTE, MINUTE).tumbles
+    assert not Hop(MINUTE, SECOND).tumbles
+    assert Cumulate(MINUTE, 10 * SECOND).count == 6
 
 
-def open_as_duckdb(model: Model) -> str:
-    """Flink's condition in DuckDB's words, over the columns ``rowtime`` and ``watermark``."""
-    sql = _open(model).replace("CURRENT_WATERMARK(`rowtime`)", "watermark").replace("`", "")
-    sql = sql.replace("EXTRACT(EPOCH FROM ", "whole_seconds(").replace(" / ", " // ")
-    return re.sub(r"INTERVAL '0 ([\d:.]+)' DAY\(3\) TO SECOND\(3\)", r"INTERVAL '\1'", sql)
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("10 seconds", "window is '10 seconds', expected such as {tumble: 10 seconds}"),
+        (None, "window is None, expected such as"),
+        ({}, "window is {}, expected such as"),
+        ({"tumble": "1 day", "session": "1 day"}, "expected such as"),
+        ({"slide": "1 day"}, "window is {'slide': '1 day'}, expected such as"),
+        ({1: 2}, "window is {1: 2}, expected such as"),
+        ({"tumble": "10 parsecs"}, "window.tumble: '10 parsecs' is not a duration"),
+        ({"tumble": {"size": "1 day"}}, "window.tumble: {'size': '1 day'} is not a duration"),
+        ({"tumble": "0 seconds"}, "window.tumble is '0 seconds', expected whole seconds, 1 or"),
+        ({"tumble": "1500 milliseconds"}, "expected whole seconds, 1 or more"),
+        ({"tumble": "1000 days"}, "window.tumble is '1000 days', expected 999 days at most"),
+        ({"tumble": "999999999999 days"}, "window.tumble: '999999999999 days' is not a duration"),
+        ({"hop": "1 minute"}, "window.hop is '1 minute', expected size and every"),
+        ({"hop": {"size": "1 minute"}}, "expected size and every"),
+        ({"hop": {"size": "1 day", "every": "1 day", "gap": 1}}, "expected size and every"),
+        (
+            {"hop": {"size": "1 minute", "every": "25 seconds"}},
+            "window.hop: size is '1 minute', expected a multiple of every",
+        ),
+        ({"hop": {"size": "10 seconds", "every": "1 minute"}}, "expected a multiple of every"),
+        ({"hop": {"size": "1 minute", "every": "0 seconds"}}, "window.hop.every is '0 seconds'"),
+        (
+            {"hop": {"size": "1 day", "every": "1 second"}},
+            "window.hop: size is 86400 times every, expected 1000 at most",
+        ),
+        ({"cumulate": {"size": "1 day", "every": "1 hour"}}, "expected size and step"),
+        (
+            {"cumulate": {"size": "1 day", "step": "7 hours"}},
+            "window.cumulate: size is '1 day', expected a multiple of step",
+        ),
+        ({"cumulate": {"size": "1 day", "step": "1 minute"}}, "1440 times step, expected 1000"),
+        ({"session": {"size": "1 day"}}, "window.session is {'size': '1 day'}, expected such as"),
+        ({"session": {"gap": "soon"}}, "window.session.gap: 'soon' is not a duration"),
+    ],
+)
+def test_a_window_that_cannot_be_says_what_was_expected(value: object, says: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        parse_window(value)
+    assert says in str(caught.value)
 
 
-ROWS = st.lists(
-    st.tuples(st.integers(0, LATEST_MS), st.integers(-200_000, 200_000)), min_size=1, max_size=20
+SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=5)
+KEYS = st.sampled_from(["tumble", "hop", "cumulate", "session", "size", "every", "step", "gap"])
+DURATIONS = st.builds(
+    lambda n, unit: f"{n} {unit}",
+    st.integers(0, 10**7),
+    st.sampled_from(["milliseconds", "seconds", "minutes", "hours", "days"]),
 )
 
 
-@settings(max_examples=40, deadline=None)
-@given(rows=ROWS, seconds=st.sampled_from([1, 2, 7, 10, 60, 90, 3600, 86_400]))
-def test_the_flink_condition_is_that_the_window_end_lies_ahead_of_the_watermark(
-    con: duckdb.DuckDBPyConnection, rows: list[tuple[int, int]], seconds: int
-) -> None:
-    pairs = [(row, max(0, row + ahead)) for row, ahead in rows]
-    values = ", ".join(f"({row}, {mark})" for row, mark in pairs)
-    found = con.execute(
-        f"SELECT {open_as_duckdb(model_of(seconds))} FROM (SELECT"
-        " make_timestamptz(r::BIGINT * 1000) AS rowtime,"
-        " make_timestamptz(w::BIGINT * 1000) AS watermark"
-        f" FROM (VALUES {values}) AS t(r, w))"
-    ).fetchall()
-    size = seconds * 1000
-    assert [is_open for (is_open,) in found] == [
-        (row // size + 1) * size - 1 > mark for row, mark in pairs
-    ]
-
-
-@pytest.mark.parametrize("late_ms", [9_998, 9_999, 10_000])
-def test_a_window_closes_as_the_watermark_reaches_its_last_millisecond(
-    con: duckdb.DuckDBPyConnection, late_ms: int
-) -> None:
-    found = con.execute(
-        f"SELECT {open_as_duckdb(model_of(10))} FROM (SELECT make_timestamptz(0) AS rowtime,"
-        f" make_timestamptz({late_ms * 1000}) AS watermark)"
-    ).fetchone()
-    assert found == (late_ms < 9_999,)
-
-
-def test_every_window_is_open_before_there_is_a_watermark(
-    con: duckdb.DuckDBPyConnection,
-) -> None:
-    found = con.execute(
-        f"SELECT {open_as_duckdb(model_of(10))} FROM (SELECT make_timestamptz(0) AS rowtime,"
-        " CAST(NULL AS TIMESTAMPTZ) AS watermark)"
-    ).fetchone()
-    assert found == (True,)
-
-
-@settings(max_examples=40, deadline=None)
 @given(
-    micros=st.lists(st.integers(0, LATEST_MS * 1000), min_size=1, max_size=20),
-    seconds=st.integers(1, 90_000),
+    st.recursive(
+        SCALARS | DURATIONS, lambda inner: st.dictionaries(KEYS | SCALARS, inner, max_size=3)
+    )
 )
-def test_a_row_lies_in_the_window_that_starts_at_a_multiple_of_its_length(
-    con: duckdb.DuckDBPyConnection, micros: list[int], seconds: int
-) -> None:
-    start = model_duckdb.window_start(model_of(seconds), "t")
-    values = ", ".join(f"({m})" for m in micros)
-    found = con.execute(
-        f"SELECT epoch_us({start}) FROM (SELECT make_timestamptz(m) AS t FROM (VALUES {values})"
-        " AS v(m))"
-    ).fetchall()
-    size = seconds * 1_000_000
-    assert [s for (s,) in found] == [m // size * size for m in micros]
-
-
-def test_windows_keep_only_the_rows_of_the_condition(con: duckdb.DuckDBPyConnection) -> None:
-    text = TEXT.replace("FROM orders", "FROM orders WHERE quantity > 5 OR country = 'EIRE'")
-    start = datetime(2025, 1, 1, tzinfo=UTC)
-    con.execute(
-        "CREATE OR REPLACE TABLE landed (country VARCHAR, quantity INT, price DECIMAL(12, 3),"
-        " event_time TIMESTAMPTZ)"
-    )
-    con.executemany(
-        "INSERT INTO landed VALUES (?, ?, ?, ?)",
-        [
-            ("France", 6, "0.005", start),
-            ("France", 5, "1.000", start + timedelta(seconds=1)),
-            ("EIRE", -2, "2.500", start + timedelta(seconds=29)),
-        ],
-    )
-    sql = model_duckdb.windows(parse_model(text, NAME), "event_time", "landed")
-    found = con.execute(f"SELECT * FROM ({sql}) ORDER BY window_start, country").fetchall()
-    second = timedelta(seconds=1)
-    assert found == [
-        (start, start + 10 * second, "France", 1, 6, Decimal("0.030")),
-        (start + 20 * second, start + 30 * second, "EIRE", 1, -2, Decimal("-5.000")),
-    ]
+def test_any_value_is_a_window_or_a_value_error(value: object) -> None:
+    try:
+        window = parse_window(value)
+    except ValueError as error:
+        assert str(error).startswith("window")
+    else:
+        assert not isinstance(window, Hop | Cumulate) or 1 <= window.count <= 1000
