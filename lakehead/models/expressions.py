@@ -29,6 +29,7 @@ from lakehead.models.values import (
     checked_decimal,
     common_type,
     converted,
+    decimal,
     double_of,
     double_operand,
     made,
@@ -41,7 +42,8 @@ __all__ = ["Columns", "Refused", "Typed", "condition", "output", "render", "type
 
 Columns = Mapping[str, FieldType]
 _DEEPEST = 80
-_LARGEST = 10_000
+_LARGEST = 5_000
+_SHORT = 18
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE)
 
 
@@ -82,8 +84,6 @@ def typed(
         tree = value.tree
         if not value.finite and not value.column:
             tree = double_of(value)
-        if sum(1 for _ in tree.walk()) > _LARGEST:
-            raise Refused(node, "is too large; a second model may read this one")
     except RecursionError as error:
         raise Refused(node, "is nested too deep; a second model may read this one") from error
     return Typed(tree, value.known, value.aggregate, value.columns)
@@ -134,6 +134,12 @@ class _Reader:
 
     def value(self, node: exp.Expr) -> Value:
         """The value of a node."""
+        value = self._value(node)
+        if sum(1 for _ in value.tree.walk()) > _LARGEST:
+            raise Refused(node, "is too large; a second model may read this one")
+        return value
+
+    def _value(self, node: exp.Expr) -> Value:
         if read := self._READ.get(type(node)):
             return read(self, node)
         if read_aggregate := aggregate_functions.AGGREGATES.get(aggregate_functions.name_of(node)):
@@ -349,6 +355,9 @@ class _Reader:
             scale = max(a.scale, b.scale)
             precision = max(a.precision - a.scale, b.precision - b.scale) + scale + 1
         type_ = checked_decimal(node, precision, scale)
+        if precision > _SHORT >= max(a.precision, b.precision):
+            # Of two short decimals DuckDB makes a short one, which overflows.
+            a = decimal(_SHORT + 1, a.scale)
         tree = type(node)(this=converted(left, a), expression=converted(right, b))
         return made(node, cast_tree(tree, type_), type_, parts)
 

@@ -201,7 +201,8 @@ def _truncated(read: Reader, node: exp.Expr, time: exp.Expr, unit: str) -> Value
     if unit not in _TRUNCATED:
         raise Refused(node, f"{unit} is not a unit; expected one of {', '.join(_TRUNCATED)}")
     tree = exp.TimestampTrunc(this=value.tree, unit=exp.Var(this=unit))
-    return made(node, tree, value.known, [value])
+    # Spark's is always a timestamp with a zone.
+    return made(node, cast_tree(tree, value.known), value.known, [value])
 
 
 def _extract(read: Reader, node: exp.Expr) -> Value:

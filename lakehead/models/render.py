@@ -186,6 +186,14 @@ def _flink_like(engine: _Engine, node: exp.Expr) -> str:
     return f"REGEXP({engine.text(node.this)}, {engine.literal(whole)})"
 
 
+def _flink_literal(engine: _Engine, node: exp.Expr) -> str:
+    """Flink's numbers hold what a BIGINT does; longer decimals are cast from a text."""
+    if node.is_string:
+        return engine.string(node.name)
+    digits = sum(c.isdigit() for c in node.name)
+    return engine.literal(node.name) if digits > 18 and "E" not in node.name else node.name
+
+
 def _flink_interval(engine: _Engine, node: exp.Expr) -> str:
     return interval(timedelta(seconds=int(node.this.name)))
 
@@ -217,6 +225,7 @@ FLINK = _Engine(
     FieldType.flink,
     {
         exp.Like: _flink_like,
+        exp.Literal: _flink_literal,
         exp.Interval: _flink_interval,
         exp.TimestampTrunc: _flink_trunc,
         exp.Quantile: _quantile("PERCENTILE"),
