@@ -120,9 +120,8 @@ class _Binder:
         source = self._select.args.get("from_")
         if source is not None and len(model.streams) == 1:
             # One relation: an alias says nothing.
-            for column in self._select.find_all(exp.Column):
-                if column.table == source.this.alias_or_name:
-                    column.set("table", None)
+            for column in list(self._select.find_all(exp.Column)):
+                _unqualify(column, source.this.alias_or_name)
         self._accept = model.accept
 
     def _fail(self, message: str, node: exp.Expr | None = None) -> ModelProblem:
@@ -138,8 +137,9 @@ class _Binder:
         match model.kind:
             case "window":
                 self._check_groups(columns)
-                having = self._condition("having", columns, aggregates=True)
-                bound = replace(bound, having=having, order=self._order(), limit=self._limit())
+                bound = replace(
+                    bound, having=self._having(columns), order=self._order(), limit=self._limit()
+                )
                 if (bound.limit is None) != (not bound.order):
                     raise self._fail("ORDER BY and LIMIT go together: the top rows of each window")
             case "enrich" | "join":
@@ -189,7 +189,9 @@ class _Binder:
         return tuple(inputs)
 
     def _check_table(self, table: exp.Table) -> None:
-        allowed = {"this", "alias", "version"}
+        allowed = {"this", "alias"}
+        if self._model.kind == "enrich" and isinstance(table.parent, exp.Join):
+            allowed.add("version")
         if extra := [k for k, v in table.args.items() if v and k not in allowed]:
             raise self._fail(f"{table.sql()}: {extra[0].upper()} is not supported", table)
 
@@ -248,12 +250,27 @@ class _Binder:
                     f"expected keys: [..., {name}], or such as MAX({value.sql()})",
                     value,
                 )
+            if aggregates:
+                self._check_grouped(read, value)
             selected[name] = expressions.output(read, wanted[name])
         return selected
 
+    def _check_grouped(self, read: expressions.Typed, node: exp.Expr) -> None:
+        if apart := sorted(read.columns - {*self._model.keys}):
+            raise self._fail(
+                f"{node.sql()}: {apart[0]} is neither a key nor within an aggregate", node
+            )
+
+    def _having(self, columns: expressions.Columns) -> exp.Expr | None:
+        given = self._select.args.get("having")
+        if given is not None:
+            read = expressions.typed(given.this, columns, aggregates=True, accept=self._accept)
+            self._check_grouped(read, given.this)
+        return self._condition("having", columns, aggregates=True)
+
     def _check_groups(self, columns: expressions.Columns) -> None:
         group = self._select.args.get("group") or exp.Group()
-        grouped = [g.name if isinstance(g, exp.Column) else g.sql() for g in group.expressions]
+        grouped = [g.name if _is_plain(g) else g.sql() for g in group.expressions]
         grouped += [
             part.upper() for part, given in group.args.items() if given and part != "expressions"
         ]
@@ -269,14 +286,14 @@ class _Binder:
         plain = {
             e.alias_or_name
             for e in self._select.expressions
-            if isinstance(e.unalias(), exp.Column) and e.unalias().name == e.alias_or_name
+            if _is_plain(e.unalias()) and e.unalias().name == e.alias_or_name
         }
         for key in own:
             if key not in plain:
                 raise self._fail(
                     f"the key {key} is not selected as it is; expected {key} in the SELECT"
                 )
-            if model.columns[key] != columns.get(key, model.columns[key]):
+            if model.columns[key] != columns[key]:
                 raise self._fail(
                     f"the key {key} is a {columns[key]}, output.columns says {model.columns[key]}"
                 )
@@ -284,6 +301,9 @@ class _Binder:
         for key in by:
             if key not in columns:
                 raise self._fail(f"sequence.by has {key!r}, which is not a field")
+        for key in (*own, *by):
+            if columns[key].nested or columns[key].kind in ("float", "double"):
+                raise self._fail(f"{key} is a {columns[key]}, which is no key")
 
     def _order(self) -> tuple[tuple[str, bool], ...]:
         order = self._select.args.get("order")
@@ -298,7 +318,12 @@ class _Binder:
                     f"{', '.join(self._model.columns)}",
                     part,
                 )
-            read.append((name, bool(part.args.get("desc"))))
+            descending = bool(part.args.get("desc"))
+            if bool(part.args.get("nulls_first")) == descending:
+                raise self._fail(
+                    f"ORDER BY {part.sql()}: NULL is the least value here; expected no NULLS", part
+                )
+            read.append((name, descending))
         # Equal rows would be chosen among at random.
         named = {name for name, _ in read}
         return (*read, *((key, False) for key in self._model.keys if key not in named))
@@ -308,8 +333,13 @@ class _Binder:
         if limit is None:
             return None
         text = limit.expression.sql() if limit.expression is not None else ""
-        if not text.isdecimal() or not 1 <= int(text) <= MOST_ROWS:
-            raise self._fail(f"LIMIT {text}: expected a number from 1 to {MOST_ROWS}", limit)
+        plain = isinstance(limit, exp.Limit) and not any(
+            given for part, given in limit.args.items() if part != "expression"
+        )
+        if not plain or not text.isdecimal() or not 1 <= int(text) <= MOST_ROWS:
+            raise self._fail(
+                f"{limit.sql().strip()}: expected LIMIT and a number from 1 to {MOST_ROWS}", limit
+            )
         return int(text)
 
     def _steps(self, columns: expressions.Columns) -> tuple[exp.Expr, ...]:
@@ -317,21 +347,33 @@ class _Binder:
         read = []
         for step in self._model.sequence.steps:
             try:
-                tree = sqlglot.parse_one(step.where)
-            except sqlglot.errors.SqlglotError as error:
+                trees = sqlglot.parse(step.where)
+                if len(trees) != 1 or trees[0] is None:
+                    raise ValueError("expected one condition")
+                read.append(expressions.condition(trees[0], columns, accept=self._accept))
+            except expressions.Refused as error:
+                raise ModelProblem(step.line, f"step {step.name}: {error}") from error
+            except (sqlglot.errors.SqlglotError, ValueError, RecursionError) as error:
                 said = str(error).splitlines()[0]
-                raise self._fail(f"step {step.name} does not parse: {said}") from error
-            read.append(expressions.condition(tree, columns, accept=self._accept))
+                raise ModelProblem(step.line, f"step {step.name} does not parse: {said}") from error
         return tuple(read)
 
 
+def _is_plain(node: exp.Expr) -> bool:
+    """Whether it is a column alone, and no part of an object."""
+    return isinstance(node, exp.Column) and len(node.parts) == 1
+
+
+def _unqualify(column: exp.Column, alias: str) -> None:
+    """``o.address.city`` as ``address.city``."""
+    first, *rest = column.parts
+    if rest and first.name == alias:
+        for part in ("this", "table", "db", "catalog"):
+            column.set(part, rest.pop() if rest else None)
+
+
 def _columns(inputs: tuple[Input, ...]) -> dict[str, FieldType]:
-    """The columns as the SELECT may write them."""
-    columns = {}
-    for each in inputs:
-        for name, kind in each.fields.items():
-            if each.alias is not None:
-                columns[f"{each.alias}.{name}"] = kind
-            if len(inputs) == 1:
-                columns[name] = kind
-    return columns
+    """The columns as the SELECT may write them: qualified, where there are two relations."""
+    if len(inputs) == 1:
+        return dict(inputs[0].fields)
+    return {f"{i.alias}.{name}": kind for i in inputs for name, kind in i.fields.items()}

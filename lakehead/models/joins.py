@@ -38,15 +38,15 @@ def read_join(model: Model, inputs: "tuple[Input, ...]", fail: Fail) -> JoinOn:
     left, right = inputs
     side = str(join.args.get("side") or "").upper()
     kind = str(join.args.get("kind") or "INNER").upper()
-    if side not in ("", "LEFT") or kind not in ("INNER", "OUTER") or join.args.get("using"):
+    odd = kind not in ("INNER", "OUTER") or join.args.get("using") or join.args.get("method")
+    if side not in ("", "LEFT") or odd:
         raise fail(f"{join.sql()}: expected JOIN or LEFT JOIN ... ON", join)
     if join.args.get("on") is None:
         raise fail(f"{join.sql()}: the join has no ON; expected equal keys", join)
     version = join.this.args.get("version")
     pairs, spans = [], []
-    for part in (
-        join.args["on"].flatten() if isinstance(join.args["on"], exp.And) else [join.args["on"]]
-    ):
+    on = join.args["on"].unnest()
+    for part in on.flatten() if isinstance(on, exp.And) else [on]:
         part = part.unnest()
         if isinstance(part, exp.EQ):
             pairs.append(_pair(part, left, right, fail))
@@ -80,7 +80,8 @@ def _check_version(version: exp.Expr | None, left: "Input", join: exp.Expr, fail
     wanted = f"FOR SYSTEM_TIME AS OF {left.alias}.{left.event_time}"
     at = version.args.get("expression") if version is not None else None
     said = at.sql() if at is not None else "nothing"
-    if said != f"{left.alias}.{left.event_time}":
+    as_of = version is not None and (version.name, version.text("kind")) == ("TIMESTAMP", "AS OF")
+    if not as_of or said != f"{left.alias}.{left.event_time}":
         raise fail(f"the dimension is read as of {said}; expected {wanted}", join)
 
 
@@ -88,7 +89,9 @@ def _pair(part: exp.EQ, left: "Input", right: "Input", fail: Fail) -> tuple[str,
     by_alias = {left.alias: left, right.alias: right}
     sides: dict[str | None, str] = {}
     for column in (part.left, part.right):
-        if not isinstance(column, exp.Column) or column.table not in by_alias:
+        if not isinstance(column, exp.Column) or len(column.parts) != 2:
+            raise fail(f"{part.sql()}: expected a column of each side", part)
+        if column.table not in by_alias:
             raise fail(f"{part.sql()}: expected a column of each side", part)
         of = by_alias[column.table]
         if column.name not in of.fields:

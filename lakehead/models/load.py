@@ -42,11 +42,15 @@ def _streams(settings: Settings, model: Model, models: dict[str, Model]) -> list
     """The streams that a model reads, through other models too."""
     known = contract_names(settings.schemas)
     found: list[str] = []
+    read: set[str] = set()
     wanted = list(model.streams)
     while wanted:
         name = wanted.pop()
         if name in models:
-            wanted += models[name].streams
+            # Once: models that read each other are refused where they are bound.
+            if name not in read:
+                read.add(name)
+                wanted += models[name].streams
         elif name in known:
             found.append(name)
         else:

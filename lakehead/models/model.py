@@ -165,7 +165,9 @@ def parse_model(text: str, name: str) -> Model:
     """A model from its text. Raises ModelProblem that says what was expected, and where."""
     yaml, line, sql = split(text)
     header = parse_header(yaml, name)
-    return Model(**vars(header), select=_select(sql, line), line=line)
+    # The blank lines between the header and the SQL.
+    line += sql[: len(sql) - len(sql.lstrip())].count("\n")
+    return Model(**vars(header), select=_select(sql.lstrip(), line), line=line)
 
 
 def _select(sql: str, line: int) -> exp.Select:
@@ -179,6 +181,9 @@ def _select(sql: str, line: int) -> exp.Select:
     except sqlglot.errors.SqlglotError as error:
         said = str(error).splitlines()[0]
         raise ModelProblem(line + 1, f"the SELECT does not parse: {said}") from error
+    except RecursionError as error:
+        raise ModelProblem(line + 1, "the SELECT is nested too deep") from error
+    statements = [s for s in statements if not isinstance(s, exp.Semicolon)]
     if len(statements) != 1 or not isinstance(statements[0], exp.Select):
         raise ModelProblem(line + 1, "expected exactly one SELECT after the header")
     return statements[0]

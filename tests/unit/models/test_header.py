@@ -266,11 +266,29 @@ def test_nothing_of_the_file_is_lost(before: str, inner: str, sql: str) -> None:
     assert line == (before + inner).count("\n")
 
 
-KEYS = (
-    "model output description stream streams kind window keys late freshness accept dedup sequence"
-    " alert output.table output.columns dedup.keys dedup.keep sequence.by sequence.steps"
-    " sequence.within"
-).split()
+KEYS = [
+    "model",
+    "output",
+    "description",
+    "stream",
+    "streams",
+    "kind",
+    "window",
+    "keys",
+    "late",
+    "freshness",
+    "accept",
+    "dedup",
+    "sequence",
+    "alert",
+    "output.table",
+    "output.columns",
+    "dedup.keys",
+    "dedup.keep",
+    "sequence.by",
+    "sequence.steps",
+    "sequence.within",
+]
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4) | st.dates()
 NODES = st.recursive(
     SCALARS,
