@@ -122,6 +122,9 @@ def submit(settings: Settings, stream: str, say: Say = lambda _: None, start: bo
     record_applied(settings, stream)
     if not ensure_topic(settings, contract):
         adapt_topic(settings, contract)
+    for other in _second_streams(models):
+        # Its own job may come later; a scan of what is not there would fail.
+        ensure_topic(settings, load_contract(settings.schemas, other))
     make_tables(settings, contract, models, known=before is not None)
     if planned.change != "none" and desired != records.read_desired(settings, stream):
         records.write_desired(settings, desired)
@@ -133,6 +136,10 @@ def submit(settings: Settings, stream: str, say: Say = lambda _: None, start: bo
         pause = pause_seconds(settings, contract, began)
         return replace(planned, pause_seconds=pause)
     return planned
+
+
+def _second_streams(models: list[Bound]) -> list[str]:
+    return sorted({stream for bound in models for stream in bound.streams[1:]})
 
 
 def _refuse(stream: str, changes: list[Change]) -> None:
