@@ -180,7 +180,7 @@ def _show_streams(found: "list[StreamDead]") -> None:
     rows: list[list[object]] = []
     for f in found:
         rows.append([f.stream, "all", *_counts(f)])
-        rows += [["", group.rule, *_counts(group)] for group in f.causes]
+        rows += [[f.stream, group.rule, *_counts(group)] for group in f.causes]
     if rows:
         table("Dead records", [*headings, "1 day", "by hour"], rows)
     else:

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -59,8 +60,14 @@ class JsonCodec:
             return Decoded(None, [f"malformed JSON: {error}"])
         if not isinstance(event, dict):
             return Decoded(None, [f"not a JSON object: it is {text.strip()[:_SHOWN]}"])
-        problems = [f"{k}.repeated: is given more than once, expected once" for k in repeated]
+        names = [*repeated, *self._ambiguous(event)]
+        problems = [f"{k}.repeated: is given more than once, expected once" for k in names]
         return Decoded(event, problems)
+
+    def _ambiguous(self, event: Event) -> list[str]:
+        """Fields that have no own key, but several of their aliases."""
+        aliased = Counter(self._aliases[k] for k in event if k in self._aliases)
+        return [name for name, keys in aliased.items() if keys > 1 and name not in event]
 
     def values(self, event: Event) -> Event:
         """Other keys than fields are ignored, as the job does."""

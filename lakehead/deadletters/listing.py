@@ -84,10 +84,10 @@ def list_dead(settings: Settings, stream: str, now: datetime | None = None) -> S
         con = table.con
         # Once, for the rules are found anew wherever they are asked for.
         con.execute(
-            "CREATE TABLE died AS SELECT unnest(rules) AS rule, cause, kafka_timestamp AS at,"
+            "CREATE TABLE died AS SELECT unnest(rules) AS rule, cause, kafka_timestamp AS died_at,"
             " is_redriven, generate_subscripts(rules, 1) = 1 AS is_first FROM dead"
         )
-        con.execute("CREATE TABLE now AS SELECT ?::TIMESTAMPTZ AS now", [now])
+        con.execute("CREATE TABLE clock AS SELECT ?::TIMESTAMPTZ AS now", [now])
         wholes = _grouped(con, "''", "WHERE is_first")
         causes = _grouped(con, "rule", "")
     if not wholes:
@@ -109,17 +109,17 @@ def list_dead(settings: Settings, stream: str, now: datetime | None = None) -> S
 def _grouped(con: "DuckDBPyConnection", by: str, which: str) -> list[CauseGroup]:
     hours: dict[str, list[int]] = defaultdict(lambda: [0] * _HOURS)
     for rule, ago, count in con.execute(
-        f"SELECT {by}, date_diff('second', at, now) // 3600 AS ago, count(*) FROM died, now"
+        f"SELECT {by}, date_diff('second', died_at, now) // 3600 AS ago, count(*) FROM died, clock"
         f" {which} GROUP BY ALL HAVING ago < {_HOURS}"
     ).fetchall():
         # The broker's clock may be a little ahead.
         hours[rule][_HOURS - 1 - max(ago, 0)] += count
     rows = con.execute(
-        f"SELECT {by} AS rule, count(*), count(*) FILTER (is_redriven), min(at), max(at),"
-        " count(*) FILTER (at > now - INTERVAL 1 MINUTE),"
-        " count(*) FILTER (at > now - INTERVAL 1 HOUR),"
-        " count(*) FILTER (at > now - INTERVAL 1 DAY), min(cause)"
-        f" FROM died, now {which} GROUP BY 1 ORDER BY 2 DESC, 1"
+        f"SELECT {by} AS rule, count(*), count(*) FILTER (is_redriven), min(died_at), max(died_at),"
+        " count(*) FILTER (died_at > now - INTERVAL 1 MINUTE),"
+        " count(*) FILTER (died_at > now - INTERVAL 1 HOUR),"
+        " count(*) FILTER (died_at > now - INTERVAL 1 DAY), min(cause)"
+        f" FROM died, clock {which} GROUP BY 1 ORDER BY 2 DESC, 1"
     ).fetchall()
     return [
         CauseGroup(

@@ -3,7 +3,8 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,7 @@ from lakehead.contracts.applied import contract_in_force
 from lakehead.contracts.model import Contract
 from lakehead.deadletters.codec import CannotEncode, Judge, Judged, judge_of
 from lakehead.deadletters.kafka_log import KafkaLog
-from lakehead.deadletters.ledger import Ledger, alone, opened, redriven_of
+from lakehead.deadletters.ledger import alone, opened, redriven_of
 from lakehead.deadletters.log import Log, Outgoing
 from lakehead.deadletters.patch import CannotPatch, Patch
 from lakehead.deadletters.record_batch import partition_of
@@ -109,12 +110,14 @@ def redrive(
     options: RedriveOptions,
     progress: OnProgress = lambda done, total: None,
     waiting: Callable[[str], None] = lambda holder: None,
+    *,
+    log: Log | None = None,
 ) -> Report:
     """Send dead records to their stream again; each record at most once, whoever asks how often.
 
     Waits while another process redrives the stream, of which ``waiting`` is told the process id.
     What ends this process does no harm: the next redrive finishes what it began. A dry run needs
-    no Kafka and changes nothing.
+    no Kafka and changes nothing. ``log`` is for tests, by default it is the stream's topic.
 
     Raises:
         UserError: no such stream or cause, a condition that is none, no topic.
@@ -125,23 +128,27 @@ def redrive(
     judge = judge_of(settings, contract)
     if options.dry_run:
         return _Run(settings, contract, judge, options, progress).over(None)
-    log = KafkaLog(settings, contract.topic)
-    try:
-        with alone(settings, stream, waiting), opened(settings) as ledger:
-            sender = _sender(ledger, log, contract)
-            sender.finish()
-            return _Run(settings, contract, judge, options, progress).over(sender)
-    finally:
-        log.close()
+    with (
+        _log(settings, contract, log) as topic,
+        alone(settings, stream, waiting),
+        opened(settings) as ledger,
+    ):
+        sender = Sender(ledger, topic, stream, time.time)
+        sender.finish()
+        return _Run(settings, contract, judge, options, progress).over(sender)
 
 
-def _sender(ledger: Ledger, log: Log, contract: Contract) -> Sender:
-    sender = Sender(ledger, log, contract.stream, time.time)
-    if not sender.partitions:
-        raise UserError(
-            f"the topic {contract.topic} does not exist", f"lakehead submit {contract.stream}"
-        )
-    return sender
+@contextmanager
+def _log(settings: Settings, contract: Contract, given: Log | None) -> Iterator[Log]:
+    if given is not None:
+        yield given
+        return
+    with closing(KafkaLog(settings, contract.topic)) as log:
+        if not log.ends():
+            raise UserError(
+                f"the topic {contract.topic} does not exist", f"lakehead submit {contract.stream}"
+            )
+        yield log
 
 
 class _Run:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from lakehead.deadletters import sending
@@ -142,6 +143,7 @@ def network(events: Iterator[str], late: list[Late], log: MemoryLog) -> Callable
     return arrives
 
 
+@hypothesis_settings(max_examples=40)
 @given(
     fates=st.lists(st.sampled_from(["arrives", "lost", "unheard", "late"]), max_size=12),
     kills=st.lists(st.integers(0, 25), max_size=4),
