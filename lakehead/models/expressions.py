@@ -24,13 +24,15 @@ class Typed:
     """An expression that every engine answers alike, and its type.
 
     ``tree`` is engine-neutral, made only of nodes that `render` knows. ``aggregate`` is whether it
-    holds an aggregate function; ``columns`` are those that it reads outside of one.
+    holds an aggregate function; ``columns`` are those that it reads outside of one. ``source`` is
+    what was written.
     """
 
     tree: exp.Expr
     type: FieldType
     aggregate: bool
     columns: frozenset[str] = frozenset()
+    source: exp.Expr | None = None
 
 
 def typed(
@@ -58,7 +60,7 @@ def typed(
             tree = double_of(value)
     except RecursionError as error:
         raise Refused(node, "is nested too deep; a second model may read this one") from error
-    return Typed(tree, value.known, value.aggregate, value.columns)
+    return Typed(tree, value.known, value.aggregate, value.columns, node)
 
 
 def condition(
@@ -87,9 +89,10 @@ def output(expression: Typed, wanted: FieldType) -> exp.Expr:
     Raises:
         Refused: engines would cast differently, or it makes no sense.
     """
+    node = expression.source or expression.tree
     finite = not isinstance(expression.tree, exp.Column | exp.Dot)
-    value = Value(expression.tree, expression.tree, expression.type, finite=finite)
+    value = Value(node, expression.tree, expression.type, finite=finite)
     try:
-        return cast_value(expression.tree, value, wanted).tree
+        return cast_value(node, value, wanted).tree
     except Refused as error:
-        raise Refused(expression.tree, f"the output says {wanted}; {error.why}") from error
+        raise Refused(node, f"output.columns says {wanted}; {error.why}") from error

@@ -89,7 +89,9 @@ def _mod(read: Reader, node: exp.Expr) -> Value:
     for part, value in zip((node.this, node.expression), values, strict=True):
         type_ = as_decimal(value.known)
         if type_.scale or (type_.precision > 18 and value.known != LONG):
-            raise Refused(node, f"{part.sql()} is a {value.known}; a remainder is of whole numbers")
+            raise Refused(
+                node, f"{part.sql()} is of type {value.known}; a remainder is of whole numbers"
+            )
         trees.append(converted(value, LONG))
     # The least number by -1 overflows in DuckDB; by 1 there is no remainder as well.
     zero, one, minus = (whole_tree(n, LONG) for n in (0, 1, -1))

@@ -68,7 +68,7 @@ class Reader:
             expected = " or a ".join("number" if k == "decimal" else k for k in kinds)
             if set(kinds) >= set(NUMERIC):
                 expected = "number"
-            raise Refused(node, f"is a {value.type}, expected a {expected}")
+            raise Refused(node, f"is of type {value.type}, expected a {expected}")
         return value
 
     def boolean(self, node: exp.Expr) -> Value:

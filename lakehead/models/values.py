@@ -329,7 +329,7 @@ def cast_value(node: exp.Expr, value: Value, wanted: FieldType) -> Value:
         return made(node, cast_tree(value.tree, STRING), wanted, [value])
     if wanted == DATE and given.kind in ("timestamp", "timestamp_ntz"):
         return made(node, cast_tree(value.tree, DATE), wanted, [value])
-    raise Refused(node, f"a {given} cannot become a {wanted}: {_no_cast(given, wanted)}")
+    raise Refused(node, f"{given} cannot become {wanted}: {_no_cast(given, wanted)}")
 
 
 def _no_cast(given: FieldType, wanted: FieldType) -> str:
@@ -343,7 +343,7 @@ def _no_cast(given: FieldType, wanted: FieldType) -> str:
         return "engines write it differently; keep it a number"
     if wanted == STRING:
         return f"engines write it differently; keep it a {given}"
-    return f"expected a {given}"
+    return f"expected {given}"
 
 
 def _narrowed(node: exp.Expr, value: Value, wanted: FieldType) -> exp.Expr:
@@ -353,7 +353,7 @@ def _narrowed(node: exp.Expr, value: Value, wanted: FieldType) -> exp.Expr:
         if given.scale:
             raise Refused(
                 node,
-                f"a {given} cannot become a {wanted}: it has a fraction; expected ROUND(x, 0), "
+                f"{given} cannot become {wanted}: it has a fraction; expected ROUND(x, 0), "
                 "FLOOR(x) or CEIL(x)",
             )
         bound = _BOUNDS[wanted.kind]

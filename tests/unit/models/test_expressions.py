@@ -161,7 +161,7 @@ def test_types(sql: str, kind: str) -> None:
         ("SUBSTRING(s, 0)", "1 or more"),
         ("SUBSTRING(s, i)", "written out"),
         ("TRIM(BOTH 'x' FROM s)", "only spaces"),
-        ("s || i", "is a int, expected a string"),
+        ("s || i", "is of type int, expected a string"),
         ("DATE '2026-02-30'", "is not a day"),
         ("TIMESTAMP '2026-01-01 00:00:00+01:00'", "is not a time"),
         ("TIMESTAMP '2026-01-01 00:00:00.000001'", "millisecond"),
