@@ -16,9 +16,9 @@ from lakehead.errors import UserError
 
 if TYPE_CHECKING:
     from lakehead.models.cases import Case
-    from lakehead.models.testing import Suite, Tester
+    from lakehead.models.testing import Runner, Suite
 
-_TESTER = pytest.StashKey["Tester"]()
+_RUNNER = pytest.StashKey["Runner"]()
 _OPEN = pytest.StashKey[ExitStack]()
 
 
@@ -67,7 +67,7 @@ class ModelTest(pytest.Item):
         self._case = case
 
     def runtest(self) -> None:
-        result = _tester(self.config).run(self._suite, self._case)
+        result = _runner(self.config).run(self._suite, self._case)
         if not result.passed:
             raise ModelFailure(f"{self._case.file}:{self._case.line}\n{result.explanation}")
 
@@ -80,10 +80,10 @@ class ModelTest(pytest.Item):
         return self.path, self._case.line - 1, f"{self._case.model}: {self._case.name}"
 
 
-def _tester(config: pytest.Config) -> "Tester":
-    from lakehead.models.testing import tester
+def _runner(config: pytest.Config) -> "Runner":
+    from lakehead.models.testing import open_runner
 
-    if _TESTER not in config.stash:
+    if _RUNNER not in config.stash:
         opened = config.stash[_OPEN] = ExitStack()
-        config.stash[_TESTER] = opened.enter_context(tester())
-    return config.stash[_TESTER]
+        config.stash[_RUNNER] = opened.enter_context(open_runner())
+    return config.stash[_RUNNER]

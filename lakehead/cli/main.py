@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from lakehead import __version__
-from lakehead.cli import contract, dead, demo, jobs, proof, query, stack, streams
+from lakehead.cli import contract, dead, demo, jobs, model, proof, query, stack, streams
 from lakehead.errors import LakeheadError
 
 app = typer.Typer(
@@ -18,7 +18,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (demo, stack, contract, streams, jobs, query, proof, dead):
+for group in (demo, stack, contract, model, streams, jobs, query, proof, dead):
     group.register(app)
 
 

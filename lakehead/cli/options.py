@@ -20,6 +20,18 @@ def complete_stream(incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
+def complete_model(incomplete: str) -> list[str]:
+    """The models that begin so, as `complete_stream`."""
+    from lakehead.models.model import model_names
+    from lakehead.settings import find_project
+
+    try:
+        names = model_names(find_project(Path.cwd()) / "pipelines")
+    except OSError:
+        return []
+    return [name for name in names if name.startswith(incomplete)]
+
+
 def submit_hint(settings: Settings) -> str:
     """The command that starts a first stream of the project, or makes one."""
     from lakehead.contracts.load import contract_names
@@ -45,4 +57,8 @@ Streams = Annotated[
     typer.Argument(
         help="Streams; all that have a contract by default.", autocompletion=complete_stream
     ),
+]
+Models = Annotated[
+    list[str] | None,
+    typer.Argument(help="Models; all by default.", autocompletion=complete_model),
 ]

@@ -132,18 +132,18 @@ class _Reader:
         self.problems.append(Problem(self._document.line(where), message))
 
     def read(self) -> list[Case]:
-        data, where = self._document.data, ()
+        data = self._document.data
         head: Mapping[str, Any] = {}
-        listed = data
-        at: Where = where
+        listed: Any = data
+        at: Where = ()
         if isinstance(data, dict):
             self._known((), data, _FILE_KEYS, "the file")
             head, listed, at = data, data.get("cases"), ("cases",)
+        day = self._day(("day",), head.get("day"), DAY)
+        defaults = self._defaults(("defaults",), head.get("defaults"), {})
         if not isinstance(listed, list) or not listed:
             self._wrong(at, "expected a list of cases, such as - {name: ..., given: ...}")
             return []
-        day = self._day(("day",), head.get("day"), DAY)
-        defaults = self._defaults(("defaults",), head.get("defaults"), {})
         cases = []
         names: set[str] = set()
         for i, given in enumerate(listed):

@@ -1,6 +1,7 @@
-"""What is wrong with a project's contracts, with each other and with the models that read them."""
+"""What is wrong with a project's contracts and models: each on its own, and with each other."""
 
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,11 @@ from lakehead.contracts.model import Contract, Field
 from lakehead.contracts.problems import ContractError
 from lakehead.contracts.versions import compare_all
 from lakehead.errors import UserError
-from lakehead.models.model import check_against, load_model, model_names
+from lakehead.models import duckdb, flink, spark
+from lakehead.models.bind import bind
+from lakehead.models.cases import CaseError, cases_path, load_cases
+from lakehead.models.header import ModelProblem
+from lakehead.models.model import Model, check_outputs, load_model, model_names
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,50 @@ def check_contracts(paths: list[Path], pipelines: Path) -> list[Finding]:
         if document is not None and contract is not None:
             read[path] = contract
             found += _references(path, document, contract)
-    found += _models(read, pipelines, _complete(paths))
+    found += _models_of(read, paths, pipelines)
+    return _sorted(found)
+
+
+def check_models(
+    schemas: Path, pipelines: Path, names: Collection[str] | None = None
+) -> list[Finding]:
+    """Every problem of the models ``names``, all by default, of their tests, and of the contracts
+    that they read, in order. Never raises for what a file holds, nor for a name without a file.
+    """
+    found: list[Finding] = []
+    contracts: dict[str, Contract] = {}
+    broken: dict[str, list[Finding]] = {}
+    for stream in contract_names(schemas):
+        problems, _, contract = _read(schemas / f"{stream}.yaml")
+        if contract is not None:
+            contracts[stream] = contract
+        else:
+            broken[stream] = problems
+    models, unread = _read_models(pipelines)
+    chosen = [*models, *unread] if names is None else list(names)
+    found += [f for name, f in unread.items() if name in chosen]
+    found += _shared_outputs(pipelines, models, chosen)
+    for name in chosen:
+        if name not in models:
+            if name not in unread:
+                known = ", ".join([*models, *unread]) or "no models"
+                message = f"there is no model {name!r}; {pipelines} has {known}"
+                found.append(Finding(pipelines / f"{name}.sql", 1, message))
+            continue
+        streams = _roots(models[name], models)
+        found += [f for s in streams & broken.keys() for f in broken[s] if f not in found]
+        if not streams & broken.keys():
+            found += _model(pipelines, models, name, contracts)
+    if names is None:
+        found += [
+            Finding(path, 1, f"there is no model {path.stem!r} that these are tests of")
+            for path in sorted((pipelines / "tests").glob("*.yaml"))
+            if path.stem not in models and path.stem not in unread
+        ]
+    return _sorted(found)
+
+
+def _sorted(found: list[Finding]) -> list[Finding]:
     return sorted(found, key=lambda f: (str(f.file), f.line))
 
 
@@ -92,12 +140,6 @@ def _located(path: Path, message: str) -> Finding:
     return Finding(path, int(match[1] or 1), match[2]) if match else Finding(path, 1, message)
 
 
-def _complete(paths: list[Path]) -> bool:
-    """Whether every contract of the first one's folder is among them."""
-    folder = paths[0].parent if paths else Path()
-    return {p.stem for p in paths} >= set(contract_names(folder))
-
-
 def _references(path: Path, document: Document, contract: Contract) -> list[Finding]:
     found = []
     properties = document.data["schema"][0]["properties"]
@@ -132,20 +174,96 @@ def _reference_problem(path: Path, contract: Contract, field: Field) -> str:
     return ""
 
 
-def _models(read: dict[Path, Contract], pipelines: Path, complete: bool) -> list[Finding]:
+def _models_of(read: dict[Path, Contract], paths: list[Path], pipelines: Path) -> list[Finding]:
     """Models that cannot be read, or not over the contracts that are checked."""
-    found = []
-    contracts = {c.stream: c for c in read.values()}
-    for name in model_names(pipelines) if read else ():
-        path = pipelines / f"{name}.sql"
-        try:
-            model = load_model(pipelines, name)
-            if model.stream in contracts:
-                check_against(model, contracts[model.stream])
-            elif complete and model.stream not in contract_names(next(iter(read)).parent):
-                known = ", ".join(sorted(contracts))
-                message = f"reads {model.stream!r}, which has no contract; expected one of {known}"
-                found.append(Finding(path, 1, message))
-        except UserError as error:
-            found.append(_located(path, error.message))
+    if not read:
+        return []
+    folder = next(iter(read)).parent
+    streams = contract_names(folder)
+    complete = {p.stem for p in paths} >= set(streams)
+    checked = {c.stream: c for c in read.values()}
+    models, unread = _read_models(pipelines)
+    found = list(unread.values())
+    if complete:
+        found += _shared_outputs(pipelines, models, models)
+    contracts = dict(checked)
+    for name, model in models.items():
+        roots = _roots(model, models)
+        if not (roots & checked.keys() or (complete and roots - set(streams))):
+            continue
+        for stream in roots & set(streams) - contracts.keys():
+            # Another side of a join, whose problems are not asked for.
+            _, _, other = _read(folder / f"{stream}.yaml")
+            if other is not None:
+                contracts[stream] = other
+        if roots & set(streams) <= contracts.keys():
+            found += _model(pipelines, models, name, contracts)
     return found
+
+
+def _read_models(pipelines: Path) -> tuple[dict[str, Model], dict[str, Finding]]:
+    """The models that can be read by name, and what is wrong with each other one."""
+    models: dict[str, Model] = {}
+    unread: dict[str, Finding] = {}
+    for name in model_names(pipelines):
+        try:
+            models[name] = load_model(pipelines, name)
+        except UserError as error:
+            unread[name] = _located(pipelines / f"{name}.sql", error.message)
+    return models, unread
+
+
+def _roots(model: Model, models: Mapping[str, Model]) -> set[str]:
+    """The names that a model reads which are no models: streams, or nothing at all."""
+    seen = {model.name}
+    roots: set[str] = set()
+    wanted = list(model.streams)
+    while wanted:
+        name = wanted.pop()
+        if name not in models:
+            roots.add(name)
+        elif name not in seen:
+            seen.add(name)
+            wanted += models[name].streams
+    return roots
+
+
+def _shared_outputs(
+    pipelines: Path, models: Mapping[str, Model], chosen: Collection[str]
+) -> list[Finding]:
+    """Models that write what one before them writes."""
+    found = []
+    before: list[Model] = []
+    for name, model in models.items():
+        try:
+            check_outputs([*before, model])
+            before.append(model)
+        except UserError as error:
+            if name in chosen:
+                found.append(Finding(pipelines / f"{name}.sql", 1, error.message))
+    return found
+
+
+def _model(
+    pipelines: Path, models: Mapping[str, Model], name: str, contracts: Mapping[str, Contract]
+) -> list[Finding]:
+    """What is wrong with a model over its contracts, or with its tests."""
+    path = pipelines / f"{name}.sql"
+    try:
+        bound = bind(models[name], contracts, {n: m for n, m in models.items() if n != name})
+        relations = {stream: stream for stream in bound.streams}
+        for engine in (spark, duckdb):
+            engine.answer(bound, relations)
+        flink.statements(bound)
+    except ModelProblem as error:
+        return [Finding(path, error.line, error.message)]
+    tests = cases_path(pipelines, name)
+    if not tests.exists():
+        return []
+    try:
+        load_cases(tests, bound, contracts)
+    except CaseError as error:
+        return [Finding(tests, p.line, p.message) for p in error.problems]
+    except UserError as error:
+        return [_located(tests, error.message)]
+    return []

@@ -102,24 +102,24 @@ def load_suite(schemas: Path, pipelines: Path, name: str) -> Suite:
     return Suite(bound, contracts, cases)
 
 
-def tested_models(pipelines: Path) -> list[str]:
+def models_with_tests(pipelines: Path) -> list[str]:
     """The names of files of tests, sorted; a model of that name may be missing."""
     return sorted(p.stem for p in (pipelines / "tests").glob("*.yaml"))
 
 
 @contextmanager
-def tester() -> Iterator["Tester"]:
-    """A Tester with a DuckDB of its own, for as long as it lasts."""
+def open_runner() -> Iterator["Runner"]:
+    """A Runner with a DuckDB of its own, for as long as it lasts."""
     import duckdb
 
     with duckdb.connect() as con:
         con.execute("SET TimeZone = 'UTC'")
         # A few rows at a time: threads would only wait for each other.
         con.execute("SET threads = 1")
-        yield Tester(con)
+        yield Runner(con)
 
 
-class Tester:
+class Runner:
     """Answers models over given events. ``con`` must have UTC as its time zone."""
 
     def __init__(self, con: "DuckDBPyConnection") -> None:
