@@ -71,14 +71,22 @@ class Engine(ABC):
 
 
 class _Query:
+    """``carry`` keeps ``late$ms`` as a column, for a model that reads this one."""
+
     def __init__(
-        self, engine: Engine, bound: Bound, relations: Mapping[str, str], late: bool
+        self,
+        engine: Engine,
+        bound: Bound,
+        relations: Mapping[str, str],
+        late: bool,
+        carry: bool = False,
     ) -> None:
         self._engine = engine
         self._bound = bound
         self._model = bound.model
         self._relations = relations
         self._late = late
+        self._carry = late or carry
         self._q = engine.quote
 
     def sql(self) -> str:
@@ -125,8 +133,8 @@ class _Query:
         )
 
     def _upstream(self, upstream: Bound) -> str:
-        rows = _Query(self._engine, upstream, self._relations, False)
-        more = f", {self._q(LATE)}" if self._late else ""
+        rows = _Query(self._engine, upstream, self._relations, False, self._carry)
+        more = f", {self._q(LATE)}" if self._carry else ""
         return f"({rows._plain(rows._rows(), more)})"
 
     def _rows(self) -> str:
