@@ -1,7 +1,7 @@
-"""submit, jobs, stop, reconcile."""
+"""plan, submit, rollback, jobs, stop, reconcile."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,11 +10,26 @@ from lakehead.cli.render import out, print_json, steps
 from lakehead.errors import NotRunning, UserError
 from lakehead.settings import Settings, load_settings
 
+if TYPE_CHECKING:
+    from lakehead.jobs.placing import ModelChange
+    from lakehead.jobs.submit import Plan
+
 _PANEL = "Jobs"
+Parallelism = Annotated[
+    int | None,
+    typer.Option(
+        "--parallelism",
+        min=1,
+        help="Subtasks side by side, kept until it is given anew.",
+        show_default="as it is, else the home's",
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
+    app.command(rich_help_panel=_PANEL, epilog="lakehead plan orders")(plan)
     app.command(rich_help_panel=_PANEL, epilog="lakehead submit orders --dry-run")(submit)
+    app.command(rich_help_panel=_PANEL, epilog="lakehead rollback revenue_by_country")(rollback)
     app.command(rich_help_panel=_PANEL)(jobs)
     app.command(rich_help_panel=_PANEL, epilog="lakehead stop orders")(stop)
     app.command(
@@ -23,43 +38,124 @@ def register(app: typer.Typer) -> None:
     )(reconcile)
 
 
+def plan(
+    stream: Streams = None,
+    home: Home = None,
+    parallelism: Parallelism = None,
+    json_: Json = False,
+) -> None:
+    """Say what a submit would do with contract, topic, tables and each model. Changes nothing."""
+    from lakehead.contracts.load import contract_names
+    from lakehead.jobs import submit as job_submit
+
+    settings = load_settings(home)
+    names = stream or contract_names(settings.schemas)
+    plans = [job_submit.plan(settings, name, parallelism=parallelism)[0] for name in names]
+    if json_:
+        print_json({"jobs": plans})
+        return
+    for each in plans:
+        _show(each, dry_run=True)
+
+
 def submit(
     stream: Streams = None,
     home: Home = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would change, and the SQL.")
     ] = False,
+    parallelism: Parallelism = None,
     json_: Json = False,
 ) -> None:
-    """Record that a stream's job should run, and wait until it does. Twice is once."""
+    """Record that a stream's job should run, and wait until it does. Twice is once.
+
+    A model that was added or changed takes over its table when it is whole, which is waited for
+    where it is near; else submit again when it is said to be so.
+    """
     from lakehead.contracts.load import contract_names
     from lakehead.jobs import submit as job_submit
 
     settings = load_settings(home)
-    streams = stream or contract_names(settings.schemas)
     plans = []
-    for name in streams:
+    for name in stream or contract_names(settings.schemas):
         if dry_run:
-            plan, desired = job_submit.plan(settings, name)
-            plans.append(plan)
+            planned, desired = job_submit.plan(settings, name, parallelism=parallelism)
+            plans.append(planned)
             if not json_:
-                for statement in (
-                    *desired.spec.declare,
-                    *(i.sql for i in desired.spec.inserts),
-                ):
+                spec = desired.spec
+                for statement in (*spec.declare, *(i.sql for i in spec.inserts)):
                     out().print(statement + ";\n", markup=False, highlight=False, soft_wrap=True)
         else:
             require_up(settings)
             with steps(f"submitting {name}") as view:
-                plans.append(job_submit.submit(settings, name, view.say))
+                done = job_submit.submit(settings, name, view.say, parallelism=parallelism)
+            plans.append(done)
     if json_:
         print_json({"dry_run": dry_run, "jobs": plans})
         return
-    for plan in plans:
-        said = {"none": "unchanged", "new": "new", "changed": "changed", "resumed": "resumed"}
-        models = ", ".join(plan.models) or "none"
-        verb = "would be" if dry_run else "is running:"
-        out().print(f"Job {plan.stream} {verb} {said[plan.change]} (models: {models}).")
+    for each in plans:
+        _show(each, dry_run)
+
+
+def rollback(
+    model: Annotated[str, typer.Argument(help="A model that took over from another version.")],
+    home: Home = None,
+    json_: Json = False,
+) -> None:
+    """Give a model's table back to the version before; nobody feeds it until the next submit."""
+    from lakehead.jobs.rollback import rollback as run
+
+    settings = load_settings(home)
+    require_up(settings)
+    with steps(f"rolling {model} back") as view:
+        done = run(settings, model, view.say)
+    if json_:
+        print_json(done)
+        return
+    out().print(
+        f"{done.table} is that of the version before, and is not fed; the later answers are in "
+        f"{done.aside}.  Put pipelines/{model}.sql back as it was, then:  lakehead submit",
+        soft_wrap=True,
+        highlight=False,
+    )
+
+
+def _show(plan: "Plan", dry_run: bool) -> None:
+    said = {"none": "unchanged", "new": "new", "changed": "changed", "resumed": "resumed"}
+    models = ", ".join(plan.models) or "none"
+    verb = "would be" if dry_run else "is running:"
+    out().print(f"Job {plan.stream} {verb} {said[plan.change]} (models: {models}).")
+    lines = [*(c.what for c in plan.contract), *plan.steps]
+    for change in plan.versions:
+        if change.change != "new":
+            lines += _words(change)
+    lines += [f"{waiting}; then: lakehead submit {plan.stream}" for waiting in plan.waiting]
+    if plan.pause_seconds is not None:
+        lines.append(f"nothing was landed for {plan.pause_seconds:.1f} s")
+    for line in lines:
+        out().print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _words(change: "ModelChange") -> list[str]:
+    """What becomes of a model: what changed in it, its state, its table."""
+    own = f"{change.model} {change.version}"
+    if change.change == "unchanged":
+        return [f"{own}: unchanged; state kept"]
+    if change.change == "removed":
+        return [f"{own}: removed; state dropped; {change.table} is kept and not fed any more"]
+    if change.change == "moved":
+        return [f"{own}: {change.what[0]}; state kept"]
+    at = change.takes_over_at
+    when = f"once the stream has passed {at}" if at else "at once"
+    if change.change == "added" and change.kept is None:
+        table = f"{change.table} appears {when}"
+    else:
+        table = f"takes over {change.table} {when}; the table of now is kept as {change.kept}"
+    said = {"filling": "its new version is being filled"}.get(change.change, change.change)
+    return [
+        f"{own}: {said}; state {change.state}; {table}",
+        *(f"  {what}" for what in change.what),
+    ]
 
 
 def jobs(home: Home = None, json_: Json = False) -> None:

@@ -7,7 +7,8 @@ submission makes a crash at any point harmless:
 
 1. the attempt, with the id that its Flink job will have, is recorded;
 2. the newest complete checkpoint of all attempts is looked up;
-3. the job is submitted under that id; Flink refuses an id that it already has.
+3. tables are renamed, if the job is to write them under other names;
+4. the job is submitted under that id; Flink refuses an id that it already has.
 """
 
 import logging
@@ -32,6 +33,7 @@ from lakehead.jobs.converge import (
 from lakehead.jobs.flink_rest import FlinkRest, root_cause
 from lakehead.jobs.records import Attempt, Desired, Observed
 from lakehead.jobs.submission import Submission
+from lakehead.lake.swap import rename_tables
 from lakehead.settings import Settings, load_settings
 
 PASS_SECONDS = 0.5
@@ -139,9 +141,22 @@ class Controller:
         log.info(
             "submitting %s as %s from %s", desired.name, attempt.job_id, restore or "the start"
         )
-        failure = self._run_client(desired, attempt)
+        failure = self._rename_tables(desired) or self._run_client(desired, attempt)
         if failure and self._flink.state(attempt.job_id) is None:
             self._count_failure(desired, observed, failure)
+
+    def _rename_tables(self, desired: Desired) -> str | None:
+        """Give tables the names that the job writes to; the cause when that failed.
+
+        No job writes now: the last has ended, and has committed what it had.
+        """
+        try:
+            if desired.renames and rename_tables(self._settings, desired.renames):
+                said = ", ".join(f"{r.source} -> {r.target}" for r in desired.renames)
+                log.info("renamed %s", said)
+        except LakeheadError as error:
+            return error.message
+        return None
 
     def _run_client(self, desired: Desired, attempt: Attempt) -> str | None:
         """Submit by a process of its own; gives the cause when it failed."""

@@ -95,10 +95,10 @@ def specification(
             f"lakehead parity {model.name}",
         )
     closed = model_spark.closed(model, end, within.start)
-    relations = {stream: identifier(f"landed${stream}") for stream in landing}
+    relations = {stream: identifier(f"landed_{stream}") for stream in landing}
     return {
         "landing": {
-            f"landed${stream}": {"table": f"{LANDING}.{stream}", "snapshot": str(snapshot)}
+            f"landed_{stream}": {"table": f"{LANDING}.{stream}", "snapshot": str(snapshot)}
             for stream, snapshot in landing.items()
             if snapshot is not None
         },

@@ -13,17 +13,26 @@ from typing import Any, Literal
 
 from lakehead.errors import SystemFailure
 from lakehead.jobs.spec import Insert, JobSpec
+from lakehead.jobs.versions import Version
+from lakehead.lake.swap import Rename
 from lakehead.settings import Settings, write_whole
 
 
 @dataclass(frozen=True)
 class Desired:
-    """``generation`` grows with each submit or stop, so that a failed job may be tried anew."""
+    """``generation`` grows with each submit or stop, so that a failed job may be tried anew.
+
+    ``models`` are the versions that ``spec`` was compiled from. ``renames`` are done while no job
+    runs, before this one begins. ``parallelism`` is the home's where None.
+    """
 
     name: str
     run: bool
     generation: int
     spec: JobSpec
+    models: tuple[Version, ...] = ()
+    renames: tuple[Rename, ...] = ()
+    parallelism: int | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +80,12 @@ def read_desired(settings: Settings, name: str) -> Desired | None:
         for key in ("models", "declare"):
             spec[key] = tuple(spec[key])
         spec["inserts"] = tuple(_insert(i) for i in spec["inserts"])
-        return Desired(**(data | {"spec": JobSpec(**spec)}))
+        more = {
+            "spec": JobSpec(**spec),
+            "models": tuple(Version(**v) for v in data.get("models", ())),
+            "renames": tuple(Rename(**r) for r in data.get("renames", ())),
+        }
+        return Desired(**(data | more))
 
 
 def _insert(data: dict[str, str] | str) -> Insert:

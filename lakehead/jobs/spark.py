@@ -1,5 +1,6 @@
 """Run a Spark job of ``jobs/spark/`` as a process of its own, with the lake as its catalog."""
 
+import fcntl
 import json
 import os
 import subprocess
@@ -50,9 +51,19 @@ def run_spark(
     """
     java = java_home()
     settings.logs.mkdir(parents=True, exist_ok=True)
+    settings.run.mkdir(parents=True, exist_ok=True)
     log = settings.logs / f"spark-{Path(script).stem}.log"
+    lock = settings.run / f"spark-{Path(script).stem}.lock"
     environment = os.environ | {"JAVA_HOME": str(java), "SPARK_LOCAL_IP": "127.0.0.1"}
-    with tempfile.TemporaryDirectory() as folder, log.open("w") as errors:
+    with (
+        lock.open("w") as held,
+        tempfile.TemporaryDirectory() as folder,
+        log.open("a") as errors,
+    ):
+        # Two that replace the same rows would both add them. The script has the lock as well, and
+        # keeps it where this process is killed before it.
+        fcntl.flock(held, fcntl.LOCK_EX)
+        errors.truncate(0)
         spec_file, result_file = Path(folder) / "spec.json", Path(folder) / "result.json"
         spec_file.write_text(json.dumps(spec))
         command = [sys.executable, str(INSTALL_ROOT / "jobs" / "spark" / script)]
@@ -62,6 +73,7 @@ def run_spark(
             stderr=errors,
             text=True,
             env=environment,
+            pass_fds=(held.fileno(),),
         ) as process:
             assert process.stdout
             try:

@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from lakehead.contracts import flink as contract_flink
 from lakehead.contracts.load import load_contract
 from lakehead.contracts.model import Contract
-from lakehead.contracts.sql import literal
-from lakehead.jobs.versions import version
+from lakehead.contracts.sql import identifier, literal, table_identifier
+from lakehead.jobs.versions import Part
 from lakehead.lake.catalog import CATALOG, jdbc_properties
 from lakehead.models import flink as model_flink
 from lakehead.models.bind import Bound
@@ -50,8 +51,16 @@ def consumer_group(stream: str) -> str:
     return f"lakehead-{stream}"
 
 
-def compile_job(settings: Settings, contract: Contract, models: list[Bound]) -> JobSpec:
-    """One source scan; landing, dead letters and every model's windows as one statement set."""
+def compile_job(
+    settings: Settings,
+    contract: Contract,
+    parts: Sequence[Part],
+    parallelism: int | None = None,
+) -> JobSpec:
+    """One source scan; landing, dead letters and every model's answers as one statement set.
+
+    ``parallelism`` is the home's where None.
+    """
     options = {"type": "iceberg", **jdbc_properties(settings)}
     catalog = ", ".join(f"{literal(k)} = {literal(v)}" for k, v in options.items())
     declare = [
@@ -68,46 +77,51 @@ def compile_job(settings: Settings, contract: Contract, models: list[Bound]) -> 
         Insert(f"landing.{contract.stream}", contract_flink.landing_insert(contract)),
         Insert(f"dead.{contract.stream}", contract_flink.dead_insert(contract)),
     ]
-    for bound in models:
-        declared, sinks = _statements(settings, bound, contract)
-        declare += declared
+    for part in parts:
+        views, sinks = _statements(settings, part)
+        declare += views
         inserts += sinks
     return JobSpec(
         name=contract.stream,
-        models=tuple(b.model.name for b in models),
-        config=_config(settings, contract.stream),
+        models=tuple(dict.fromkeys(p.version.name for p in parts)),
+        config=_config(settings, contract.stream, parallelism),
         declare=tuple(declare),
         inserts=tuple(inserts),
     )
 
 
-def _statements(
-    settings: Settings, bound: Bound, contract: Contract
-) -> tuple[list[str], list[Insert]]:
-    """What a model declares and inserts, under ids of this version."""
-    model = bound.model
-    uid = f"model.{model.name}.{version(model, contract)}"
-    written = model_flink.statements(bound)
-    declare = _second_stream(settings, bound)
+def _statements(settings: Settings, part: Part) -> tuple[list[str], list[Insert]]:
+    """What a version of a model declares and inserts, under ids of its own."""
+    version, model = part.version, part.bound.model
+    if not version.live:
+        # Beside the one that it will take over from. It alerts nobody before.
+        name = f"{model.name}${version.version}"
+        model = replace(model, name=name, alert_topic=None)
+    bound = replace(part.bound, model=model)
+    declare = []
+    if side := model_flink.side(model):
+        declare.append(_side_table(settings, bound, side))
     if model.alert_topic:
         declare.append(model_flink.alert_table(model, model.alert_topic, settings.bootstrap))
-    declare += [_apart(view, uid) for view in written.views]
-    sinks = [
-        Insert(f"{uid}/{i}" if i else uid, f"INSERT INTO {table}\n{select}")
-        for i, (table, select) in enumerate(written.inserts.items())
+    written = model_flink.statements(bound, version.table, version.begins)
+    declare += [_apart(view, version.uid) for view in written.views]
+    roles = {
+        identifier(model_flink.alert_table_name(model)): "/alert",
+        f"`lake`.{table_identifier(model_flink.LEFT_OUT)}": "/left_out",
+    }
+    inserts = [
+        Insert(version.uid + roles.get(target, ""), f"INSERT INTO {target}\n{select}")
+        for target, select in written.inserts.items()
     ]
-    return declare, sinks
+    return declare, inserts
 
 
-def _second_stream(settings: Settings, bound: Bound) -> list[str]:
-    """The source table of the other stream of a model that joins."""
-    side = model_flink.side(bound.model)
-    if side is None:
-        return []
+def _side_table(settings: Settings, bound: Bound, side: model_flink.Side) -> str:
+    """Each model reads its other stream by a scan of its own, from the first offset on."""
     contract = load_contract(settings.schemas, side.stream)
     group = f"{consumer_group(bound.model.stream)}-{bound.model.name}"
     url = registry.url(settings)
-    return [contract_flink.source_table(contract, settings.bootstrap, group, url, side.table)]
+    return contract_flink.source_table(contract, settings.bootstrap, group, url, side.table)
 
 
 def _apart(view: str, uid: str) -> str:
@@ -121,7 +135,7 @@ def _apart(view: str, uid: str) -> str:
     return view.replace(valid, f"WHERE `kafka_offset` > -{number} AND `rowtime` IS NOT NULL", 1)
 
 
-def _config(settings: Settings, name: str) -> dict[str, str]:
+def _config(settings: Settings, name: str, parallelism: int | None) -> dict[str, str]:
     tuning = settings.tuning
     return {
         "execution.target": "remote",
@@ -129,7 +143,7 @@ def _config(settings: Settings, name: str) -> dict[str, str]:
         "rest.port": str(settings.ports.flink_rest),
         "pipeline.name": name,
         "pipeline.object-reuse": "true",
-        "parallelism.default": str(tuning.parallelism),
+        "parallelism.default": str(parallelism or tuning.parallelism),
         "pipeline.auto-watermark-interval": f"{tuning.watermark_ms} ms",
         "table.local-time-zone": "UTC",
         "table.exec.iceberg.use-v2-sink": "true",

@@ -1,105 +1,38 @@
 """``submit`` and ``stop``: record what should run, and wait until it is so."""
 
-import contextlib
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
-from lakehead.contracts.applied import applied_contract, record_applied
-from lakehead.contracts.diff import Change, compare
-from lakehead.contracts.iceberg import by_day, dead_schema, landing_schema
+from lakehead.contracts.applied import applied_contract, contract_in_force, record_applied
 from lakehead.contracts.load import load_contract
-from lakehead.contracts.model import Contract
-from lakehead.errors import LakeheadError, NotRunning, SystemFailure, UserError
+from lakehead.errors import LakeheadError, SystemFailure, UserError
 from lakehead.jobs import records
 from lakehead.jobs.pause import pause_seconds
+from lakehead.jobs.plan import Plan, plan, plan_job
 from lakehead.jobs.records import Desired, Observed
-from lakehead.jobs.spec import compile_job
-from lakehead.lake.catalog import open_catalog
-from lakehead.lake.evolve import Step, evolve_table, table_steps
-from lakehead.lake.tables import ensure_table
-from lakehead.models.bind import Bound
-from lakehead.models.flink import LEFT_OUT
-from lakehead.models.iceberg import left_out_schema, mart_schema
-from lakehead.models.load import bound_models
+from lakehead.jobs.tables import drop_tables, make_tables
+from lakehead.jobs.takeover import TakeOver
+from lakehead.jobs.versions import Part
 from lakehead.settings import Settings
-from lakehead.streams.topics import adapt_topic, ensure_topic, topic_changes
+from lakehead.streams.topics import adapt_topic, ensure_topic
 
+__all__ = ["Plan", "plan", "stop", "submit"]
 DEADLINE_SECONDS = 180
+# How long a version that is near is waited for.
+PATIENCE_SECONDS = 120.0
 Say = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a submit does.
-
-    ``change`` is that of the job: new, changed, resumed, stopped (it is, and stays so) or none.
-    ``contract`` are the changes since the contract was last applied; ``steps`` what they mean for
-    topic and table, in words. ``pause_seconds`` is the longest time without a commit around the
-    restart of the job; None where it did not restart, or nothing came to be landed.
-    """
-
-    stream: str
-    models: tuple[str, ...]
-    change: str
-    contract: tuple[Change, ...] = ()
-    steps: tuple[str, ...] = ()
-    pause_seconds: float | None = None
-
-
-def plan(settings: Settings, stream: str, start: bool = True) -> tuple[Plan, Desired]:
-    """Compile the stream's job and compare it with what is desired now. Changes nothing.
-
-    Without ``start``, a job that was stopped stays stopped.
-
-    Raises:
-        UserError: a contract or a model that is wrong, or a change that is not compatible.
-    """
-    return _plan(
-        settings, *definitions(settings, stream), applied_contract(settings, stream), start
-    )
-
-
-def _plan(
+def submit(
     settings: Settings,
-    contract: Contract,
-    models: list[Bound],
-    before: Contract | None,
-    start: bool,
-) -> tuple[Plan, Desired]:
-    stream = contract.stream
-    changes = compare(before, contract) if before else []
-    _refuse(stream, changes)
-    job, desired = _compare_job(settings, contract, models, start)
-    steps = [f"table {contract.landing_table}: {s}" for s in _table_steps(settings, contract)]
-    # A dry run answers without a broker too.
-    with contextlib.suppress(NotRunning):
-        steps = [*topic_changes(settings, contract), *steps]
-    return replace(job, contract=tuple(changes), steps=tuple(steps)), desired
-
-
-def _compare_job(
-    settings: Settings, contract: Contract, models: list[Bound], start: bool
-) -> tuple[Plan, Desired]:
-    stream = contract.stream
-    spec = compile_job(settings, contract, models)
-    before = records.read_desired(settings, stream)
-    observed = records.read_observed(settings, stream)
-    run = start or before is None or before.run
-    if before is None:
-        change = "new"
-    elif before.spec.fingerprint() != spec.fingerprint():
-        change = "changed" if run else "stopped"
-    elif run and (not before.run or observed.state == "failed"):
-        change = "resumed"
-    else:
-        return Plan(stream, spec.models, "none" if run else "stopped"), before
-    generation = before.generation + 1 if before else 1
-    return Plan(stream, spec.models, change), Desired(stream, run, generation, spec)
-
-
-def submit(settings: Settings, stream: str, say: Say = lambda _: None, start: bool = True) -> Plan:
+    stream: str,
+    say: Say = lambda _: None,
+    start: bool = True,
+    parallelism: int | None = None,
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> Plan:
     """Apply the contract, record the job as desired, wait until it runs. Twice is once.
 
     Cut short at any point, it is made whole by doing it again:
@@ -107,57 +40,57 @@ def submit(settings: Settings, stream: str, say: Say = lambda _: None, start: bo
     1. the contract is recorded as the one that is applied;
     2. the topic is made or adapted, then the tables: the job that runs goes on, for a row that it
        writes has no value in a new column and is found by field id under a new name;
-    3. the job is recorded; the controller stops the old one with a savepoint, starts the new one.
+    3. the job is recorded; the controller stops the old one with a savepoint, starts the new one;
+    4. versions of models that are whole take over, waited for where that is near: ``TakeOver``.
 
     Raises:
         UserError: an unknown stream, a contract or model that is wrong, a change that is not
             compatible.
         LakeheadError: the job failed; says the cause.
     """
-    contract, models = definitions(settings, stream)
-    before = applied_contract(settings, stream)
-    planned, desired = _plan(settings, contract, models, before, start)
+    known = applied_contract(settings, stream) is not None
+    planned = plan_job(settings, stream, start, parallelism)
+    contract, desired, done = planned.contract, planned.desired, planned.plan
     began = datetime.now(UTC)
     say("making topic and tables")
     record_applied(settings, stream)
     if not ensure_topic(settings, contract):
         adapt_topic(settings, contract)
-    for other in _second_streams(models):
+    for other in _second_streams(planned.placed.parts):
         # Its own job may come later; a scan of what is not there would fail.
         ensure_topic(settings, load_contract(settings.schemas, other))
-    make_tables(settings, contract, models, known=before is not None)
-    if planned.change != "none" and desired != records.read_desired(settings, stream):
+    coming = {r.target for r in desired.renames}
+    make_tables(settings, contract, planned.placed.parts, known, coming)
+    if desired != records.read_desired(settings, stream):
         records.write_desired(settings, desired)
-    if desired.run:
-        say("waiting for Flink to run the job")
-        wait_for(settings, stream, "running", desired)
-    if planned.change == "changed":
+    if not desired.run:
+        return done
+    say("waiting for Flink to run the job")
+    wait_for(settings, stream, "running", desired)
+    drop_tables(settings, planned.placed.dropped)
+    if done.change == "changed":
         say("waiting for the first commit after the restart")
-        pause = pause_seconds(settings, contract, began)
-        return replace(planned, pause_seconds=pause)
-    return planned
+        done = replace(done, pause_seconds=pause_seconds(settings, contract, began))
+    return _take_over(settings, done, say, patience_seconds if start else 0)
 
 
-def _second_streams(models: list[Bound]) -> list[str]:
-    return sorted({stream for bound in models for stream in bound.streams[1:]})
+def _second_streams(parts: Sequence[Part]) -> list[str]:
+    return sorted({stream for part in parts for stream in part.bound.streams[1:]})
 
 
-def _refuse(stream: str, changes: list[Change]) -> None:
-    refused = [change for change in changes if not change.compatible]
-    if refused:
-        raise UserError(
-            f"the contract of {stream} has changes that are not compatible with what is applied:\n"
-            + "\n".join(f"  {c.what}\n    because {c.refused}" for c in refused),
-            "; ".join(dict.fromkeys(c.way_out for c in refused)),
-        )
-
-
-def _table_steps(settings: Settings, contract: Contract) -> list[Step]:
-    """What the landing table needs to become what the contract says."""
-    if not settings.catalog_db.exists():
-        return []
-    name = contract.landing_table
-    return table_steps(open_catalog(settings), name, landing_schema(contract), contract.aliases)
+def _take_over(settings: Settings, done: Plan, say: Say, patience_seconds: float) -> Plan:
+    before = records.read_desired(settings, done.stream)
+    began = datetime.now(UTC)
+    left = TakeOver(settings, done.stream, say).run(patience_seconds)
+    done = replace(done, waiting=tuple(map(str, left)))
+    desired = records.read_desired(settings, done.stream)
+    if desired is None or before is None or desired.generation == before.generation:
+        return done
+    wait_for(settings, done.stream, "running", desired)
+    say("waiting for the first commit after the restart")
+    pause = pause_seconds(settings, contract_in_force(settings, done.stream), began)
+    longest = max((p for p in (done.pause_seconds, pause) if p is not None), default=None)
+    return replace(done, pause_seconds=longest)
 
 
 def stop(settings: Settings, name: str) -> None:
@@ -199,39 +132,6 @@ def wait_for_desired(settings: Settings) -> list[str]:
     for name in names:
         wait_for(settings, name, "running")
     return names
-
-
-def definitions(settings: Settings, stream: str) -> tuple[Contract, list[Bound]]:
-    """A stream's contract and the models that read it, checked against each other."""
-    contract = load_contract(settings.schemas, stream)
-    return contract, bound_models(settings, stream)
-
-
-def make_tables(
-    settings: Settings, contract: Contract, models: list[Bound], known: bool = False
-) -> None:
-    """Landing, dead and mart tables where they are not there yet; landing as the contract has it.
-
-    ``known`` is whether the landing table was made by a contract that was applied before.
-
-    Raises:
-        UserError: a table that no contract made has other columns.
-    """
-    catalog = open_catalog(settings)
-    landing = landing_schema(contract)
-    if known and catalog.table_exists(contract.landing_table):
-        evolve_table(catalog, contract.landing_table, landing, contract.aliases)
-    else:
-        ensure_table(catalog, contract.landing_table, landing, by_day(landing, contract.event_time))
-    dead = dead_schema()
-    ensure_table(catalog, contract.dead_table, dead, by_day(dead, "kafka_timestamp"))
-    for bound in models:
-        model = bound.model
-        mart = mart_schema(model)
-        ensure_table(catalog, model.table, mart, by_day(mart, model.partition_by))
-        if model.kind == "join":
-            left_out = left_out_schema()
-            ensure_table(catalog, LEFT_OUT, left_out, by_day(left_out, "kafka_timestamp"))
 
 
 def wait_for(

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from lakehead.contracts.load import load_contract
 from lakehead.jobs import checkpoints, records
 from lakehead.jobs.flink_rest import root_cause
+from lakehead.jobs.placing import place
 from lakehead.jobs.records import Attempt, Desired, Observed
 from lakehead.jobs.spec import Insert, JobSpec, compile_job, consumer_group
-from lakehead.models.model import load_models
+from lakehead.models.load import bound_models
 from lakehead.settings import INSTALL_ROOT, Settings, Tuning
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=5)
@@ -115,12 +116,13 @@ def test_a_fingerprint_does_not_depend_on_the_order_of_the_settings() -> None:
 def test_a_job_is_one_source_two_landings_and_a_window_for_each_model(tmp_path: Path) -> None:
     home = Settings(tmp_path, INSTALL_ROOT, Tuning(port_base=20_000, checkpoint_seconds=0.25))
     contract = load_contract(home.schemas, "orders")
-    models = load_models(home.pipelines, "orders")
-    spec = compile_job(home, contract, models)
+    parts = place(home, contract, bound_models(home, "orders"), None).parts
+    spec = compile_job(home, contract, parts)
     assert spec.name == "orders"
-    assert sum("CREATE TEMPORARY TABLE" in s for s in spec.declare) == 1
-    assert len(spec.inserts) == 2 + len(models)
-    assert all(i.sql.startswith("INSERT INTO `lake`.") for i in spec.inserts)
+    assert sum("CREATE TEMPORARY TABLE `orders`" in s for s in spec.declare) == 1
+    assert len(spec.inserts) >= 2 + len(parts) > 2
+    assert len({i.uid for i in spec.inserts}) == len(spec.inserts)
+    assert all(i.sql.startswith("INSERT INTO `") for i in spec.inserts)
     assert spec.config["rest.port"] == str(home.ports.flink_rest)
     assert spec.config["execution.checkpointing.interval"] == "250 ms"
     assert spec.config["table.local-time-zone"] == "UTC"
@@ -129,7 +131,8 @@ def test_a_job_is_one_source_two_landings_and_a_window_for_each_model(tmp_path: 
 def test_a_job_compiles_to_the_same_fingerprint_each_time(tmp_path: Path) -> None:
     home = Settings(tmp_path, INSTALL_ROOT)
     contract = load_contract(home.schemas, "orders")
-    specs = [compile_job(home, contract, load_models(home.pipelines, "orders")) for _ in range(2)]
+    models = bound_models(home, "orders")
+    specs = [compile_job(home, contract, place(home, contract, models, None).parts) for _ in "ab"]
     assert specs[0].fingerprint() == specs[1].fingerprint()
 
 
