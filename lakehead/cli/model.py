@@ -207,6 +207,7 @@ def new(
         WindowKind | None, typer.Option(help="Its window.", show_default="tumble")
     ] = None,
     home: Home = None,
+    json_: Json = False,
 ) -> None:
     """Write a first model over a stream, and its tests, which pass as they stand."""
     from lakehead.contracts.fields import NAME, NAME_EXPECTED
@@ -240,6 +241,9 @@ def new(
     with open_runner() as runner:
         tests = scaffold_cases(wanted, bound_draft(wanted, text), runner)
     _write_new({model_path: text, tests_path: tests})
+    if json_:
+        print_json({"model": name, "files": [_near(model_path), _near(tests_path)]})
+        return
     out().print(f"Written: {_near(model_path)}, {_near(tests_path)}", soft_wrap=True)
     out().print(f"Edit them, then:  lakehead model check {name}  &&  lakehead model test {name}")
     out().print(f"Start it:         lakehead submit {stream[0]}")

@@ -80,7 +80,9 @@ def laid_out(sql: str, dialect: Dialect) -> str:
         return sql
     words = [sql[t.start : t.end + 1] for t in tokens]
     gaps = [sql[a.end + 1 : b.start] for a, b in pairwise(tokens)]
-    if any(gap.strip() for gap in gaps):
+    around = [sql[: tokens[0].start], sql[tokens[-1].end + 1 :]] if tokens else [sql]
+    # What is no token is a comment.
+    if any(text.strip() for text in (*gaps, *around)):
         return sql
     # Words such as GROUP BY are one token.
     heads = [(word.split() or [""])[0].upper() for word in words]
@@ -98,7 +100,7 @@ def laid_out(sql: str, dialect: Dialect) -> str:
                 gap = "\n" + _INDENT * (level.indent - 1)
         elif (before, word) != ("SELECT", "*") or heads[i + 1 : i + 2] == [","]:
             gap = _gap(level, before, word, gap)
-        if word == ")":
+        if word == ")" and len(levels) > 1:
             levels.pop()
         written += gap + words[i]
     return written
@@ -120,7 +122,7 @@ def _gap(level: _Level, before: str, word: str, gap: str) -> str:
     if word in _CLAUSES[level.kind] and before not in _JOINS:
         level.clause = word
         return line
-    if level.kind == "query" and level.clause == "SELECT" and before in ("SELECT", ","):
+    if level.clause in ("SELECT", "MEASURES") and before in (level.clause, ","):
         return line + _INDENT
     if word == "AND" and level.between:
         level.between = False

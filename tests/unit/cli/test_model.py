@@ -67,7 +67,13 @@ def test_a_new_model_passes_its_check_and_its_tests(project: Path) -> None:
 
 
 def test_a_new_join_reads_two_streams(project: Path) -> None:
-    ok("new", "paid", "--stream", "orders", "--stream", "payments", "--kind", "join")
+    said = ok(
+        "new", "paid", "--stream", "orders", "--stream", "payments", "--kind", "join", "--json"
+    )
+    assert json.loads(said) == {
+        "model": "paid",
+        "files": ["pipelines/paid.sql", "pipelines/tests/paid.yaml"],
+    }
     assert "join: orders and payments -> marts.paid" in ok("list")
     assert "1 passed." in ok("test", "paid")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lakehead.contracts.scaffold import scaffold
-from lakehead.models.check import Finding, check_contracts
+from lakehead.models.check import Finding, check_contracts, check_models
 
 MODEL = """/*
 model: {name}
@@ -102,3 +102,69 @@ def test_whatever_a_file_holds_is_a_finding(project: Path, content: bytes) -> No
     found = check(project, "orders", "nothing")
     assert {f.file.name for f in found} == {"orders.yaml", "nothing.yaml"}
     assert all(f.line >= 1 and not f.message.startswith("/") for f in found)
+
+
+JOIN = """/*
+model: paired
+kind: join
+streams: [orders, customers]
+output: {table: marts.paired, columns: {id: string}}
+*/
+SELECT o.id FROM orders AS o JOIN customers AS c
+  ON o.id = c.id AND c.event_time BETWEEN o.event_time AND o.event_time + INTERVAL '1' HOUR
+"""
+
+
+def models(project: Path, *names: str) -> list[str]:
+    found = check_models(project / "schemas", project / "pipelines", names or None)
+    return [f"{f.file.name}:{f.line}: {f.message}" for f in found]
+
+
+def test_a_model_of_two_streams_is_checked_with_either(project: Path) -> None:
+    (project / "pipelines" / "paired.sql").write_text(JOIN)
+    assert check(project, "orders") == check(project, "customers") == models(project) == []
+    (project / "pipelines" / "paired.sql").write_text(JOIN.replace("o.id = c.id", "o.id = c.no"))
+    for found in (check(project, "orders"), check(project, "customers")):
+        assert [(f.file.name, f.line) for f in found] == [("paired.sql", 8)]
+        assert "no" in found[0].message
+    (project / "schemas" / "customers.yaml").write_text("- 1")
+    assert check(project, "orders") == []
+    assert [m.split(":")[0] for m in models(project)] == ["customers.yaml"]
+
+
+def test_two_models_do_not_write_one_table(project: Path) -> None:
+    for name in ("one", "two"):
+        model(project, name, "orders")
+    path = project / "pipelines" / "two.sql"
+    path.write_text(path.read_text().replace("marts.two", "marts.one"))
+    assert models(project) == [
+        "two.sql:1: models one and two both write marts.one; expected an output each"
+    ]
+    assert models(project, "one") == []
+
+
+def test_models_that_read_each_other_are_told(project: Path) -> None:
+    for name, other in (("one", "two"), ("two", "one")):
+        (project / "pipelines" / f"{name}.sql").write_text(
+            f"/*\nmodel: {name}\nstream: {other}\n"
+            f"output: {{table: marts.{name}, columns: {{id: string}}}}\n*/\nSELECT id FROM {other}"
+        )
+    assert {m.split(":")[0] for m in models(project)} == {"one.sql", "two.sql"}
+
+
+def test_tests_are_read_with_their_model(project: Path) -> None:
+    model(project, "counts", "orders")
+    tests = project / "pipelines" / "tests"
+    tests.mkdir()
+    (tests / "counts.yaml").write_text("- name: a\n  given: {orders: []}\n  expect: [{m: 1}]\n")
+    (tests / "lost.yaml").write_text("- 1")
+    assert models(project) == [
+        "counts.yaml:3: 'm' is no column of counts;"
+        " expected one of window_start, window_end, id, n",
+        "lost.yaml:1: there is no model 'lost' that these are tests of",
+    ]
+    (tests / "counts.yaml").write_text("[")
+    assert models(project, "counts")[0].startswith("counts.yaml:")
+    assert models(project, "none") == [
+        f"none.sql:1: there is no model 'none'; {project / 'pipelines'} has counts"
+    ]
