@@ -395,11 +395,21 @@ class _Writer:
 
 def _of(tree: exp.Expr, step: str) -> exp.Expr:
     """The condition over the rows of one step."""
-    copy = tree.copy()
-    for column in copy.find_all(exp.Column):
-        column.set("table", exp.to_identifier(step, quoted=True))
-    return copy
+
+    def qualified(node: exp.Expr) -> exp.Expr:
+        if not isinstance(node, exp.Column):
+            return node
+        first, *rest = (exp.to_identifier(name, quoted=True) for name in _path(node))
+        field = exp.Column(this=first, table=exp.to_identifier(step, quoted=True))
+        return exp.Dot.build([field, *rest]) if rest else field
+
+    return tree.transform(qualified)
 
 
 def _column_names(tree: exp.Expr) -> list[str]:
-    return [column.name for column in tree.find_all(exp.Column)]
+    return [_path(column)[0] for column in tree.find_all(exp.Column)]
+
+
+def _path(column: exp.Column) -> list[str]:
+    """``address.city`` as the names of the field and of its parts."""
+    return [part.name for part in column.parts]

@@ -81,8 +81,14 @@ def _check_version(version: exp.Expr | None, left: "Input", join: exp.Expr, fail
     at = version.args.get("expression") if version is not None else None
     said = at.sql() if at is not None else "nothing"
     as_of = version is not None and (version.name, version.text("kind")) == ("TIMESTAMP", "AS OF")
-    if not as_of or said != f"{left.alias}.{left.event_time}":
+    if not as_of or not _is_clock(at, left):
         raise fail(f"the dimension is read as of {said}; expected {wanted}", join)
+
+
+def _is_clock(node: exp.Expr | None, side: "Input") -> bool:
+    """Whether it is the event time of a side, in quotes or not."""
+    names = [part.name for part in node.parts] if isinstance(node, exp.Column) else []
+    return names == [side.alias, side.event_time]
 
 
 def _pair(part: exp.EQ, left: "Input", right: "Input", fail: Fail) -> tuple[str, str]:
@@ -115,7 +121,7 @@ def _pair(part: exp.EQ, left: "Input", right: "Input", fail: Fail) -> tuple[str,
 def _span(
     part: exp.Between, left: "Input", right: "Input", fail: Fail
 ) -> tuple[timedelta, timedelta]:
-    if part.this.sql() != f"{right.alias}.{right.event_time}":
+    if not _is_clock(part.this, right):
         raise fail(f"{part.sql()}: {_EXPECTED_SPAN}", part)
     lower, upper = (_distance(part.args[b], left, fail) for b in ("low", "high"))
     if lower > upper:
@@ -125,13 +131,12 @@ def _span(
 
 def _distance(bound: exp.Expr, left: "Input", fail: Fail) -> timedelta:
     """How far a bound lies from the left event's time."""
-    clock = f"{left.alias}.{left.event_time}"
-    if bound.sql() == clock:
+    if _is_clock(bound, left):
         return timedelta()
     interval = bound.args.get("expression")
     if (
         not isinstance(bound, exp.Add | exp.Sub)
-        or bound.this.sql() != clock
+        or not _is_clock(bound.this, left)
         or not isinstance(interval, exp.Interval)
     ):
         raise fail(f"{bound.sql()}: {_EXPECTED_SPAN}", bound)
