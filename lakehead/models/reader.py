@@ -128,16 +128,14 @@ class Reader:
             if part not in members:
                 raise Refused(node, f"has no {part}, expected one of {', '.join(members)}")
             kind = members[part]
-        tree = node.copy()
-        for identifier in tree.find_all(exp.Identifier):
-            identifier.set("quoted", True)
-        return Value(
-            node,
-            tree,
-            kind,
-            finite=kind.kind not in ("float", "double"),
-            columns=frozenset([".".join(path)]),
-        )
+        # Each Column is one of a relation; what lies within an object is a Dot.
+        *alias, name = (exp.to_identifier(part, quoted=True) for part in path[:known])
+        tree: exp.Expr = exp.Column(this=name, table=alias[0] if alias else None)
+        for part in path[known:]:
+            tree = exp.Dot(this=tree, expression=exp.to_identifier(part, quoted=True))
+        finite = kind.kind not in ("float", "double")
+        read = frozenset([".".join(path[:known])])
+        return Value(node, tree, kind, finite=finite, columns=read)
 
     def _literal(self, node: exp.Expr) -> Value:
         assert isinstance(node, exp.Literal)
