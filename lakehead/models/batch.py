@@ -85,7 +85,8 @@ class _Query:
         self._bound = bound
         self._model = bound.model
         self._relations = relations
-        self._late = late
+        # A filter is in time for every row.
+        self._late = late and bound.model.kind != "rows"
         self._carry = late or carry
         self._q = engine.quote
 

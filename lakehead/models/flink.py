@@ -107,7 +107,7 @@ class _Writer:
         }
         if model.alert_topic:
             inserts[identifier(alert_table_name(model))] = f"SELECT {columns} FROM {answer}"
-        if model.kind == "join":
+        if side(model) is not None:
             inserts[f"`lake`.{table_identifier(LEFT_OUT)}"] = self._left_out()
         return Statements(tuple(self._views), inserts)
 
@@ -368,7 +368,7 @@ class _Writer:
         counted = (
             f"SELECT *, COUNT(*) OVER (PARTITION BY {key} ORDER BY {_ROWTIME}"
             " RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS `count$`"
-            f" FROM {self._source(given)} WHERE {key} IS NOT NULL"
+            f" FROM {self._source(given)} WHERE {key} IS NOT NULL AND {self._on_time()}"
         )
         ranked = (
             f"SELECT *, ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY {_ROWTIME} DESC) AS `rank$`"

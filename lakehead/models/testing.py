@@ -164,12 +164,9 @@ class Runner:
         return [dict(zip(columns, row, strict=True)) for row in result.fetchall()]
 
 
-def late_ms(bound: Bound, stream: str, event: Event) -> int | None:
+def late_ms(bound: Bound, event: Event) -> int | None:
     """What ``late$ms`` of ``batch.Engine.answer`` is for an event; see ``proof.lateness``."""
     model = bound.model
-    # Rows on their own are never late, and a dimension's versions are kept whenever they come.
-    if model.kind == "rows" or (model.kind == "enrich" and stream == bound.streams[1]):
-        return None
     if event.watermark_ms is None:
         return None
     windowed = model.judged_by_window or isinstance(model.window, Session)
@@ -190,7 +187,7 @@ def _landed(bound: Bound, contract: Contract, events: Sequence[Event]) -> list[s
     rows = []
     for e in events:
         values = [sql_value(kind, e.values[name]) for name, kind in kinds.items()]
-        late = late_ms(bound, contract.stream, e)
+        late = late_ms(bound, e)
         values += [str(e.kafka_partition), str(e.kafka_offset), sql_value(columns[LATE], late)]
         rows.append(f"({', '.join(values)})")
     if rows:

@@ -24,7 +24,6 @@ from lakehead.errors import SystemFailure
 from lakehead.jobs.records import read_observed
 from lakehead.lake.snapshots import TableState, table_state
 from lakehead.models import duckdb as model_duckdb
-from lakehead.models.batch import LATE
 from lakehead.models.bind import Bound
 from lakehead.models.flink import LEFT_OUT
 from lakehead.models.header import SETTLED
@@ -97,7 +96,7 @@ def parity(settings: Settings, name: str) -> ParityReport:
         f"{LANDING}.{first}": landing.snapshot_id,
         **{f"{LANDING}.{stream}": None for stream in others},
     }
-    if model.kind == "join":
+    if others:
         tables[LEFT_OUT] = None
     with connect(settings, tables, with_file=True) as lake:
         load_checkpoints(lake, settings, mart, "mart_files")
@@ -170,16 +169,9 @@ def _judge(lake: "DuckDBPyConnection", bound: Bound, first: str) -> dict[str, st
             "(SELECT j.* FROM judged_rows j JOIN reached ON kafka_partition = p"
             " AND kafka_offset <= o)"
         )
-    if model.kind == "join":
-        second = model.streams[1]
+    for second in bound.streams[1:]:
         judge_second(lake, model, _table(f"{LANDING}.{second}"), _table(LEFT_OUT))
         relations[second] = "judged_second"
-    elif model.kind == "enrich":
-        second = model.streams[1]
-        relations[second] = (
-            f"(SELECT *, CAST(NULL AS BIGINT) AS {quoted(LATE)}"
-            f" FROM {_table(f'{LANDING}.{second}')})"
-        )
     return relations
 
 
@@ -253,7 +245,7 @@ def _compare(lake: "DuckDBPyConnection", model: Model) -> None:
         upto = f"any_value({SETTLED})" if side == "mart" else "NULL"
         lake.execute(
             f"CREATE TABLE {side}_rows AS SELECT {selected}, count(*) AS copies,"
-            f" any_value({quoted(model.partition_by)}) AS at, [{shown}]::VARCHAR[] AS key,"
+            f" any_value({quoted(model.partition_by)}) AS began, [{shown}]::VARCHAR[] AS key,"
             f" {upto} AS upto, any_value({{ {measures} }}) AS measures"
             f" FROM {side} GROUP BY {selected}"
         )
@@ -264,7 +256,7 @@ def _compare(lake: "DuckDBPyConnection", model: Model) -> None:
         for side in sides
     )
     lake.execute(
-        "CREATE TABLE compared AS SELECT coalesce(mart.at, whole.at) AS at,"
+        "CREATE TABLE compared AS SELECT coalesce(mart.began, whole.began) AS began,"
         " coalesce(mart.key, whole.key) AS key, mart.measures AS mart, whole.measures AS whole,"
         " CASE WHEN mart.upto IS NULL THEN streamed.measures ELSE settled.measures END AS expected,"
         " coalesce(mart.copies, 0) > 1 AS doubled"
@@ -288,9 +280,9 @@ def _report(
     settled = lake.execute("SELECT count(*) FROM mart WHERE settled_offsets IS NOT NULL").fetchone()
     assert counts and settled
     rows = lake.execute(
-        "SELECT CAST(at AS VARCHAR), key, CAST(mart AS VARCHAR), CAST(whole AS VARCHAR),"
+        "SELECT CAST(began AS VARCHAR), key, CAST(mart AS VARCHAR), CAST(whole AS VARCHAR),"
         f" CAST(expected AS VARCHAR) FROM compared WHERE {different}"
-        f" ORDER BY ({unexplained}) DESC, at, key LIMIT {_SHOWN}"
+        f" ORDER BY ({unexplained}) DESC, began, key LIMIT {_SHOWN}"
     ).fetchall()
     return ParityReport(
         windows=counts[0],
