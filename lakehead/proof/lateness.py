@@ -13,6 +13,7 @@ from lakehead.lake.plan import plan_files
 from lakehead.lake.snapshots import TableState
 from lakehead.models.batch import LATE, millis
 from lakehead.models.bind import Bound
+from lakehead.models.duckdb import DuckDB
 from lakehead.models.header import SETTLED
 from lakehead.models.model import Model
 from lakehead.models.windows import Cumulate, Hop, Session
@@ -103,12 +104,13 @@ def late_rows(lake: "DuckDBPyConnection", bound: Bound, rows: str, closed: datet
     """How many rows a closed answer lacks, that is: were late, and are not settled since."""
     if bound.model.kind == "rows" or closed is None:
         return 0
-    window = bound.model.window
-    end = f"epoch_ms({quoted(bound.root.event_time)})"
+    window, engine = bound.model.window, DuckDB()
+    micros = engine.micros(quoted(bound.root.event_time))
+    end = engine.divided(engine.floor(micros, 1000), 1000)
     if isinstance(window, Hop | Cumulate):
         step = millis(window.every if isinstance(window, Hop) else window.step)
         # The first of the row's windows to close.
-        end = f"(({end} // {step}) * {step} + {step})"
+        end = f"{engine.floor(end, step)} + {step}"
     counted = lake.execute(
         f"SELECT count(*) FROM (SELECT *, {end} AS ends FROM {rows}) r"
         f" WHERE ends <= {_LATE} AND ends <= epoch_ms($1::TIMESTAMPTZ)"

@@ -2,7 +2,8 @@
 
 The rows that a commit landed late name the windows that had closed without them. These, and no
 others, are computed anew by DuckDB over all landed rows, and put in the stream's place in one
-commit of the mart. What was looked at is recorded by landing snapshot; done twice, it changes nothing.
+commit of the mart. What was looked at is recorded by landing snapshot; done twice, it changes
+nothing.
 """
 
 import json
