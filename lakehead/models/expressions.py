@@ -23,9 +23,9 @@ _DEEPEST = 80
 class Typed:
     """An expression that every engine answers alike, and its type.
 
-    ``tree`` is engine-neutral, made only of nodes that `render` knows; each Column in it is one of
-    a relation, what lies within it is a Dot. ``aggregate`` is whether it holds an aggregate
-    function; ``columns`` are those that it reads outside of one. ``source`` is what was written.
+    ``tree`` is engine-neutral, made only of nodes that `render` knows; its columns are those that
+    were written. ``aggregate`` is whether it holds an aggregate function; ``columns`` are those
+    that it reads outside of one. ``source`` is what was written.
     """
 
     tree: exp.Expr
@@ -95,4 +95,4 @@ def output(expression: Typed, wanted: FieldType) -> exp.Expr:
     try:
         return cast_value(node, value, wanted).tree
     except Refused as error:
-        raise Refused(node, f"output.columns says {wanted}; {error.why}") from error
+        raise Refused(node, f"the output says {wanted}; {error.why}") from error

@@ -128,14 +128,11 @@ class Reader:
             if part not in members:
                 raise Refused(node, f"has no {part}, expected one of {', '.join(members)}")
             kind = members[part]
-        # Each Column is one of a relation; what lies within an object is a Dot.
-        *alias, name = (exp.to_identifier(part, quoted=True) for part in path[:known])
-        tree: exp.Expr = exp.Column(this=name, table=alias[0] if alias else None)
-        for part in path[known:]:
-            tree = exp.Dot(this=tree, expression=exp.to_identifier(part, quoted=True))
+        tree = node.copy()
+        for identifier in tree.find_all(exp.Identifier):
+            identifier.set("quoted", True)
         finite = kind.kind not in ("float", "double")
-        read = frozenset([".".join(path[:known])])
-        return Value(node, tree, kind, finite=finite, columns=read)
+        return Value(node, tree, kind, finite=finite, columns=frozenset([".".join(path)]))
 
     def _literal(self, node: exp.Expr) -> Value:
         assert isinstance(node, exp.Literal)
