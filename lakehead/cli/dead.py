@@ -56,7 +56,7 @@ def register(app: typer.Typer) -> None:
                 "lakehead dead redrive orders --cause status.enum --merge "
                 """'{"status": "placed"}' --dry-run""",
                 "lakehead dead redrive orders --rename custId=customer_id --cast customer_id=long",
-                "lakehead dead redrive orders --where \"event->>'till' = '7' AND price < 0\"",
+                "lakehead dead redrive orders --where \"(event->>'till') = '7' AND price < 0\"",
             )
         )
     )(redrive)

@@ -142,8 +142,11 @@ class DeadTable:
 
     def _bad_condition(self, where: str, error: LakeheadError) -> UserError:
         names = [*_COLUMNS, "event", *_fields(self.contract)]
+        # It binds weaker than = and AND, which nobody expects.
+        arrow = "; put -> and ->> into parentheses: (event->>'key') = 'x'" if "->" in where else ""
         return UserError(
-            f"the condition {where!r} cannot be used: {error.message}\ncolumns: {', '.join(names)}",
+            f"the condition {where!r} cannot be used{arrow}: {error.message}\n"
+            f"columns: {', '.join(names)}",
             f"lakehead dead redrive {self.contract.stream} --dry-run"
             " --where \"cause LIKE '%price%'\"",
         )

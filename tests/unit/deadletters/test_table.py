@@ -107,7 +107,7 @@ def chosen(settings: Settings, choice: Choice) -> list[int]:
         ("kafka_offset < 3", [0, 1, 2]),
         ("number BETWEEN 2 AND 3", [2, 3]),
         ("amount = -1.00", [*range(10), 20]),
-        ("event->>'till' = '3' AND refund_id = 'R7'", [7]),
+        ("refund_id = 'R7' AND (event->>'till') = '3'", [7]),
         ("address->>'city' = 'Wien' AND number > 8", [9]),
         ("cause LIKE 'not UTF-8%'", [21]),
         ("event IS NULL", [21]),
@@ -137,12 +137,14 @@ def test_conditions_are_over_the_table_and_the_event(
         "number IN (SELECT 1 FROM '/etc/hosts')",
         "cause::BIGINT = 1",
         "count(*) > 1",
+        "number = 7 AND event->>'till' = '3'",
     ],
 )
 def test_a_condition_that_is_none_is_named_with_the_columns(buried: Settings, where: str) -> None:
     with pytest.raises(UserError) as failed:
         chosen(buried, Choice(where=where))
     assert f"{where!r} cannot be used" in failed.value.message
+    assert ("put -> and ->> into parentheses" in failed.value.message) == ("->" in where)
     assert "refund_id" in failed.value.message
 
 
