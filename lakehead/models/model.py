@@ -88,6 +88,11 @@ class Model(Header):
         return "window_end" if "window_end" in self.head else "event_time"
 
     @property
+    def ends(self) -> tuple[str, ...]:
+        """The columns all of which lie at or before the time up to which an answer is closed."""
+        return ("event_time", "right_event_time") if self.kind == "join" else (self.clock,)
+
+    @property
     def partition_by(self) -> str:
         """The time column that the mart is partitioned by."""
         return "window_start" if "window_start" in self.head else "event_time"

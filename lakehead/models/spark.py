@@ -38,8 +38,7 @@ def closed(model: Model, end: datetime, start: datetime | None = None) -> str:
     ``start`` leaves out windows that begin before it.
     """
     bound = _timestamp(end)
-    times = ["event_time", "right_event_time"] if model.kind == "join" else [model.clock]
-    parts = [f"{identifier(t)} <= {bound}" for t in times]
+    parts = [f"{identifier(t)} <= {bound}" for t in model.ends]
     if start is not None:
         parts.append(f"{identifier(model.partition_by)} >= {_timestamp(start)}")
     return " AND ".join(parts)

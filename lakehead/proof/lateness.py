@@ -77,7 +77,7 @@ def judge_second(lake: "DuckDBPyConnection", model: Model, landing: str, left_ou
 
 
 def _closings(lake: "DuckDBPyConnection", model: Model, mart: str) -> None:
-    clock = quoted(model.clock)
+    clock, ends = quoted(model.clock), f"greatest({', '.join(map(quoted, model.ends))})"
     lake.execute(
         # When each window had closed: the first checkpoint with a window as late, or later.
         "CREATE TABLE fired AS SELECT checkpoint,"
@@ -89,7 +89,7 @@ def _closings(lake: "DuckDBPyConnection", model: Model, mart: str) -> None:
         # A reconcile took windows up to some end to be closed: what landed after it came too late.
         "CREATE TABLE reconciles AS SELECT k::INT AS p, CAST(u ->> k AS BIGINT) AS upto, covers"
         f" FROM (SELECT u, unnest(json_keys(u)) AS k, covers FROM"
-        f" (SELECT CAST({SETTLED} AS JSON) AS u, max(epoch_ms({clock})) AS covers FROM {mart}"
+        f" (SELECT CAST({SETTLED} AS JSON) AS u, max(epoch_ms({ends})) AS covers FROM {mart}"
         f" WHERE {SETTLED} IS NOT NULL GROUP BY {SETTLED}))"
         # Those of a second stream are named with it.
         " WHERE NOT contains(k, '/')"

@@ -180,9 +180,8 @@ def _compute(
 ) -> None:
     """Makes the tables ``whole``, ``streamed`` and ``settled``, of closed rows."""
     model = bound.model
-    times = ["event_time", "right_event_time"] if model.kind == "join" else [model.clock]
     condition = (
-        "TRUE" if model.kind == "rows" else " AND ".join(f"{quoted(t)} <= $1" for t in times)
+        "TRUE" if model.kind == "rows" else " AND ".join(f"{quoted(t)} <= $1" for t in model.ends)
     )
     parameters = [] if model.kind == "rows" else [closed]
 
@@ -201,7 +200,7 @@ def _settle(lake: "DuckDBPyConnection", bound: Bound, relations: dict[str, str])
     model = bound.model
     lake.execute("CREATE TABLE settled AS SELECT * FROM streamed WHERE FALSE")
     starts = "first_event_time" if model.kind == "sequence" else model.partition_by
-    ends = "greatest(event_time, right_event_time)" if model.kind == "join" else quoted(model.clock)
+    ends = f"greatest({', '.join(map(quoted, model.ends))})"
     same = " AND ".join(f"a.{quoted(c)} IS NOT DISTINCT FROM m.{quoted(c)}" for c in model.identity)
     groups = lake.execute(
         f"SELECT {SETTLED}, min({quoted(starts)}), max({ends}) FROM mart"
