@@ -167,8 +167,15 @@ def jobs(home: Home = None, json_: Json = False) -> None:
     statuses = job_statuses(settings)
     if json_:
         print_json({"jobs": statuses})
-    else:
-        show_jobs(settings, statuses)
+        return
+    show_jobs(settings, statuses)
+    for job in statuses:
+        read, size = job.records_read, job.state_bytes
+        parts = [f"parallelism {job.parallelism}"]
+        parts += [f"{read:,} records read by this attempt"] if read is not None else []
+        parts += [f"{size:,} bytes of state"] if size is not None else []
+        parts += [f"filling {', '.join(job.filling)}"] if job.filling else []
+        out().print(f"{job.name}: {', '.join(parts)}", markup=False, highlight=False)
 
 
 def stop(

@@ -6,6 +6,7 @@ Source: https://nightlies.apache.org/flink/flink-docs-release-2.1/docs/ops/rest_
 import re
 from dataclasses import dataclass
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
 
@@ -88,6 +89,33 @@ class FlinkRest:
                 lows.append(int(float(metric["value"])))
         # An operator that has seen none yet states the lowest long there is.
         return min((low for low in lows if low > 0), default=None)
+
+    def passed_ms(self, job_id: str) -> int | None:
+        """The watermark that every operator has received; None where one has received none."""
+        lows = []
+        for vertex in self.vertices(job_id):
+            # A source makes watermarks, and receives none.
+            if not vertex["name"].startswith("Source:"):
+                path = f"/jobs/{job_id}/vertices/{vertex['id']}/watermarks"
+                metrics = self._get(path, missing_ok=True)
+                if not metrics:
+                    return None
+                lows += [int(float(metric["value"])) for metric in metrics]
+        low = min(lows, default=0)
+        return low if low > 0 else None
+
+    def records_read(self, job_id: str) -> int | None:
+        """How many records the job's sources have read since it began; None before any."""
+        total = None
+        for vertex in self.vertices(job_id):
+            if vertex["name"].startswith("Source:"):
+                path = f"/jobs/{job_id}/vertices/{vertex['id']}/subtasks/metrics"
+                names = [m["id"] for m in self._get(path, missing_ok=True) or []]
+                wanted = [n for n in names if n.endswith(".numRecordsIn") and "Source" in n]
+                if wanted:
+                    given = self._get(f"{path}?get={quote(wanted[0])}&agg=sum", missing_ok=True)
+                    total = (total or 0) + sum(int(m["sum"]) for m in given or [])
+        return total
 
     def stop_with_savepoint(self, job_id: str, folder: str) -> str:
         """Ask for a savepoint and a stop; gives the trigger id to ask after."""

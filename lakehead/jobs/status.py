@@ -26,6 +26,10 @@ class JobStatus:
     checkpoint since its last failure. A job that fails again and again may complete one now and
     then: the cause is told for a while longer.
 
+    ``parallelism`` is how many subtasks run side by side; ``records_read`` counts since this
+    attempt began; ``state_bytes`` is the size of the newest checkpoint. ``filling`` are models whose
+    new version has not taken over yet.
+
     What cannot be known now, since a part is down, is None.
     """
 
@@ -41,6 +45,10 @@ class JobStatus:
     watermark: str | None
     lag: int | None
     last_commit: str | None
+    parallelism: int
+    records_read: int | None
+    state_bytes: int | None
+    filling: list[str]
 
 
 def job_statuses(settings: Settings) -> list[JobStatus]:
@@ -70,6 +78,10 @@ def _status(settings: Settings, name: str) -> JobStatus:
         watermark=live.watermark if live else None,
         lag=_lag(settings, name),
         last_commit=_last_commit(settings, name),
+        parallelism=desired.parallelism or settings.tuning.parallelism,
+        records_read=live.records_read if live else None,
+        state_bytes=live.state_bytes if live else None,
+        filling=[v.name for v in desired.models if not v.live],
     )
 
 
@@ -82,6 +94,8 @@ class _Live:
     watermark: str | None
     restarting: bool
     cause: str
+    records_read: int | None
+    state_bytes: int | None
 
 
 def _flink(settings: Settings, observed: Observed, job_id: str | None) -> _Live | None:
@@ -90,7 +104,9 @@ def _flink(settings: Settings, observed: Observed, job_id: str | None) -> _Live 
         return None
     try:
         with FlinkRest(settings.flink_url, timeout_seconds=3) as flink:
-            counts = flink.checkpoint_counts(job_id).get("counts", {})
+            told_of = flink.checkpoint_counts(job_id)
+            counts = told_of.get("counts", {})
+            read = flink.records_read(job_id)
             low = flink.watermark_ms(job_id)
             failure = flink.last_failure(job_id)
     except LakeheadError:
@@ -99,7 +115,9 @@ def _flink(settings: Settings, observed: Observed, job_id: str | None) -> _Live 
     restarting = failure is not None and not failure.overcome
     told = failure and (restarting or time.time() - failure.at_ms / 1000 < _TELL_SECONDS)
     cause = failure.cause if failure and told else ""
-    return _Live(counts.get("completed"), watermark, restarting, cause)
+    completed = told_of.get("latest", {}).get("completed") or {}
+    size = completed.get("state_size")
+    return _Live(counts.get("completed"), watermark, restarting, cause, read, size)
 
 
 def _lag(settings: Settings, stream: str) -> int | None:

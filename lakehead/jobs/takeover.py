@@ -158,7 +158,7 @@ class TakeOver:
     def _watermark(self) -> datetime | None:
         job_id = self._job_id()
         with FlinkRest(self._settings.flink_url) as flink:
-            low = flink.watermark_ms(job_id) if job_id else None
+            low = flink.passed_ms(job_id) if job_id else None
         return datetime.fromtimestamp(low / 1000, UTC) if low else None
 
     def _commit(self) -> None:

@@ -143,3 +143,50 @@ def test_a_savepoint_that_failed_says_why() -> None:
     failure = {"operation": {"failure-cause": {"stack-trace": "Caused by: a.B: disk full"}}}
     client, _ = flink({f"/jobs/{JOB}/savepoints/t": said(failure)})
     assert client.savepoint_failure(JOB, "t") == "a.B: disk full"
+
+
+def vertices(*names: str) -> dict[str, httpx.Response]:
+    listed = [{"id": str(i), "name": name} for i, name in enumerate(names)]
+    return {f"/jobs/{JOB}": said({"vertices": listed})}
+
+
+def lows(vertex: int, *values: int) -> dict[str, httpx.Response]:
+    found = [{"id": f"{i}.w", "value": str(value)} for i, value in enumerate(values)]
+    return {f"/jobs/{JOB}/vertices/{vertex}/watermarks": said(found)}
+
+
+def test_the_stream_has_passed_what_every_operator_has_received() -> None:
+    job = vertices("Source: orders[1] -> Calc[2]", "Windows[3]", "Committer")
+    client, _ = flink(job | lows(0) | lows(1, 7000, 5000) | lows(2, 6000))
+    assert client.passed_ms(JOB) == 5000
+
+
+@pytest.mark.parametrize("none_yet", [(), (-(2**63),)])
+def test_it_has_passed_nothing_while_one_operator_has_received_none(
+    none_yet: tuple[int, ...],
+) -> None:
+    job = vertices("Source: orders[1]", "Windows[3]", "Join[4]")
+    client, _ = flink(job | lows(1, 7000) | lows(2, *none_yet))
+    assert client.passed_ms(JOB) is None
+
+
+def test_records_are_counted_where_they_are_read() -> None:
+    metrics = f"/jobs/{JOB}/vertices/0/subtasks/metrics"
+    answers = {
+        "": [{"id": "numRecordsOut"}, {"id": "Source__orders[1].numRecordsIn"}],
+        "agg=sum": [{"id": "Source__orders[1].numRecordsIn", "sum": 250.0}],
+    }
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == f"/jobs/{JOB}":
+            names = ("Source: orders[1]", "Windows[3]")
+            listed = [{"id": str(i), "name": n} for i, n in enumerate(names)]
+            return said({"vertices": listed})
+        assert request.url.path == metrics
+        return said(answers["agg=sum" if "agg=sum" in str(request.url.query) else ""])
+
+    client, _ = flink({})
+    client._client = httpx.Client(
+        base_url="http://127.0.0.1:1", transport=httpx.MockTransport(answer)
+    )
+    assert client.records_read(JOB) == 250
