@@ -66,8 +66,9 @@ class Engine(ABC):
 
     def in_windows(self, bound: Bound, relations: Mapping[str, str]) -> str:
         """The landed rows that the model counts, once for each of their windows, with
-        ``window_start`` and ``window_end``. For models whose rows are judged by window."""
-        return _Query(self, bound, relations, False).in_windows()
+        ``window_start``, ``window_end`` and their ``late$ms``. For models whose rows are judged by
+        window."""
+        return _Query(self, bound, relations, late=False, carry=True).in_windows()
 
 
 class _Query:

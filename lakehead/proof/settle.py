@@ -17,6 +17,7 @@ from lakehead.lake.catalog import open_catalog
 from lakehead.lake.plan import plan_files
 from lakehead.lake.snapshots import TableState, table_state
 from lakehead.models import duckdb as model_duckdb
+from lakehead.models.batch import LATE
 from lakehead.models.bind import Bound
 from lakehead.models.header import SETTLED
 from lakehead.models.load import bound_model
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _TRIES = 20
+_LATE = quoted(LATE)
 
 
 @dataclass(frozen=True)
@@ -79,14 +81,14 @@ def _late_windows(
     lake.execute("CREATE TABLE new_files AS SELECT unnest($1::VARCHAR[]) AS lake_file", [files])
     landed = f'"{LANDING}".{quoted(bound.root.stream)}'
     lake.execute(
-        "CREATE TABLE late_rows AS SELECT * EXCLUDE (lake_file) FROM"
-        f" {landed} WHERE late AND lake_file IN (FROM new_files)"
+        f"CREATE TABLE late_rows AS SELECT * EXCLUDE (lake_file), epoch_ms(watermark) + 1 AS {_LATE}"
+        f" FROM {landed} WHERE late AND lake_file IN (FROM new_files)"
     )
     # Those whose window had closed by the watermark they were landed with; others were counted.
     lake.execute(
         "CREATE TABLE missed AS SELECT window_start, window_end, kafka_partition, kafka_offset"
         f" FROM ({model_duckdb.in_windows(bound, {bound.root.stream: 'late_rows'})})"
-        " WHERE epoch_ms(window_end) <= epoch_ms(watermark) + 1"
+        f" WHERE epoch_ms(window_end) <= {_LATE}"
     )
     found = lake.execute("SELECT DISTINCT window_start, window_end FROM missed").fetchall()
     counted = lake.execute(

@@ -27,6 +27,7 @@ APART = timedelta(minutes=10)
 FIRST = datetime(2025, 10, 24, 12, tzinfo=UTC)
 PROJECT = Path(__file__).parent / "projects" / "sequences"
 MODELS = sorted(path.stem for path in (PROJECT / "pipelines").glob("*.sql"))
+UPDATED = ("updated", "updated_of_positive")
 
 # Edges of the windows, a millisecond on either side, and the microsecond that Flink does not see.
 EDGES = [b * 10_000_000 + d for b in range(12) for d in (-1000, -1, 0, 1, 999, 1000, 5_000_000)]
@@ -175,6 +176,14 @@ def test_the_stream_equals_duckdb_over_the_rows_it_was_in_time_for(
 def test_sequences_have_late_rows(answered: Stack) -> None:
     [row] = answered.json("query", "SELECT count(*) FILTER (late) AS late FROM landing.events")
     assert row["late"] > 500
+
+
+def test_late_rows_are_settled_within_seconds_where_the_model_says_so(answered: Stack) -> None:
+    def settled() -> bool:
+        report = answered.json("parity", *UPDATED)["models"]
+        return all(r["different"] == 0 and r["settled"] > 0 for r in report.values())
+
+    wait_until(settled, "late rows to be settled", 60)
 
 
 def test_spark_equals_duckdb_over_all_rows(answered: Stack) -> None:
