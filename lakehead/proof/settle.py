@@ -81,7 +81,8 @@ def _late_windows(
     lake.execute("CREATE TABLE new_files AS SELECT unnest($1::VARCHAR[]) AS lake_file", [files])
     landed = f'"{LANDING}".{quoted(bound.root.stream)}'
     lake.execute(
-        f"CREATE TABLE late_rows AS SELECT * EXCLUDE (lake_file), epoch_ms(watermark) + 1 AS {_LATE}"
+        "CREATE TABLE late_rows AS SELECT * EXCLUDE (lake_file),"
+        f" epoch_ms(watermark) + 1 AS {_LATE}"
         f" FROM {landed} WHERE late AND lake_file IN (FROM new_files)"
     )
     # Those whose window had closed by the watermark they were landed with; others were counted.
