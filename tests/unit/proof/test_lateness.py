@@ -106,12 +106,14 @@ def judged(
     ):
         lake.execute(f"DROP TABLE IF EXISTS {table}")
     clock = BOUND[kind].model.clock
+    times = [clock, "event_time", "right_event_time"] if kind == "join" else [clock]
     lake.execute(
         "CREATE TABLE landing (id VARCHAR, event_time TIMESTAMPTZ, kafka_partition INT,"
         " kafka_offset BIGINT, watermark TIMESTAMPTZ, lake_file VARCHAR)"
     )
     lake.execute(
-        f"CREATE TABLE mart ({clock} TIMESTAMPTZ, settled_offsets VARCHAR, lake_file VARCHAR)"
+        f"CREATE TABLE mart ({' TIMESTAMPTZ, '.join(times)} TIMESTAMPTZ,"
+        " settled_offsets VARCHAR, lake_file VARCHAR)"
     )
     for side in ("landing", "mart"):
         lake.execute(f"CREATE TABLE {side}_files (lake_file VARCHAR, checkpoint BIGINT)")
@@ -128,8 +130,8 @@ def judged(
         )
     for answer in mart:
         lake.execute(
-            "INSERT INTO mart VALUES (?, ?, ?)",
-            [time(answer.ms), answer.settled, f"file {answer.checkpoint}"],
+            f"INSERT INTO mart VALUES ({'?, ' * len(times)}?, ?)",
+            [*[time(answer.ms)] * len(times), answer.settled, f"file {answer.checkpoint}"],
         )
     for side, files in (("landing", landed), ("mart", mart)):
         for checkpoint in {f.checkpoint for f in files}:
