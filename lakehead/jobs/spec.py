@@ -146,6 +146,8 @@ def _config(settings: Settings, name: str, parallelism: int | None) -> dict[str,
         "parallelism.default": str(parallelism or tuning.parallelism),
         "pipeline.auto-watermark-interval": f"{tuning.watermark_ms} ms",
         "table.local-time-zone": "UTC",
+        # Two models may write one table, of rows left out: each has a sink of its own, and its id.
+        "table.optimizer.reuse-sink-enabled": "false",
         "table.exec.iceberg.use-v2-sink": "true",
         "execution.checkpointing.interval": f"{int(tuning.checkpoint_seconds * 1000)} ms",
         "execution.checkpointing.timeout": "2 min",
