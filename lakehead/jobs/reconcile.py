@@ -8,12 +8,12 @@ from typing import Any
 from lakehead.contracts.model import LANDING
 from lakehead.contracts.sql import identifier
 from lakehead.errors import UserError
+from lakehead.jobs.live import live_bound
 from lakehead.jobs.spark import run_spark, session
 from lakehead.lake.catalog import CATALOG
 from lakehead.lake.snapshots import table_state
 from lakehead.models import spark as model_spark
 from lakehead.models.bind import Bound
-from lakehead.models.load import bound_model
 from lakehead.settings import Settings
 
 Say = Callable[[str], None]
@@ -63,7 +63,7 @@ def reconcile(
     done = {name: Reconciled(name, 0, 0, 0, 0, 0, None, {}) for name in closings}
     specs = {}
     for name, closed in closings.items():
-        bound = bound_model(settings, name)
+        bound = live_bound(settings, name)
         landing = {
             stream: table_state(settings, f"{LANDING}.{stream}").snapshot_id
             for stream in bound.streams

@@ -27,8 +27,8 @@ class JobStatus:
     then: the cause is told for a while longer.
 
     ``parallelism`` is how many subtasks run side by side; ``records_read`` counts since this
-    attempt began; ``state_bytes`` is the size of the newest checkpoint. ``filling`` are models whose
-    new version has not taken over yet.
+    attempt began; ``state_bytes`` is the size of the newest checkpoint. ``filling`` are models
+    whose new version has not taken over yet.
 
     What cannot be known now, since a part is down, is None.
     """

@@ -11,6 +11,7 @@ import pytest
 from lakehead.contracts.load import load_contract
 from lakehead.errors import UserError
 from lakehead.jobs import placing, records
+from lakehead.jobs.live import filling_version, live_bound
 from lakehead.jobs.placing import Placed, place
 from lakehead.jobs.plan import plan, plan_job
 from lakehead.jobs.records import Attempt, Desired, Observed
@@ -208,3 +209,27 @@ def test_a_parallelism_is_kept_and_bounded_by_the_slots(home: Settings) -> None:
     assert plan(home, "orders")[0].change == "none"
     with pytest.raises(UserError, match="expected 1 to 16"):
         plan(home, "orders", parallelism=17)
+
+
+def test_what_is_live_is_what_was_submitted_until_the_new_version_takes_over(
+    home: Settings,
+) -> None:
+    before = submitted(home)
+    write(home, where="WHERE quantity > 1")
+    assert meaning(live_bound(home, "sold")) == before.models[0].meaning
+    records.write_desired(home, plan(home, "orders")[1])
+    assert meaning(live_bound(home, "sold")) == before.models[0].meaning
+    filling = filling_version(home, "sold")
+    assert filling and filling.meaning["where"] == "WHERE quantity > 1"
+
+
+def test_a_model_that_no_version_feeds_is_not_live(home: Settings) -> None:
+    before = submitted(home)
+    filling = replace(before.models[0], live=False)
+    records.write_desired(home, replace(before, models=(filling,)))
+    with pytest.raises(UserError, match="no version of sold has its table now"):
+        live_bound(home, "sold")
+
+
+def test_what_was_never_submitted_is_what_the_file_says(home: Settings) -> None:
+    assert live_bound(home, "sold").model.table == "marts.sold"
