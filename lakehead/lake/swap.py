@@ -30,7 +30,7 @@ def rename_tables(settings: Settings, renames: Iterable[Rename]) -> bool:
     """Do what is not done yet, in order, all or nothing; gives whether there was anything to do.
 
     Raises:
-        SystemFailure: a table is neither under its old nor its new name; nothing was changed.
+        SystemFailure: there is a table of a new name already; nothing was changed.
     """
     with _transaction(settings) as db:
         undone = _undone(db, renames)
@@ -74,20 +74,9 @@ def free_name(settings: Settings, wanted: str) -> str:
 
 
 def _undone(db: sqlite3.Connection, renames: Iterable[Rename]) -> list[Rename]:
-    """What is left to do; a later rename may need the name that an earlier one sets free."""
+    """What is left to do. A table that was dropped or renamed since by hand is let be."""
     uuids = {name: _uuid(location) for name, location in _locations(db).items()}
-    undone = []
-    for each in renames:
-        if uuids.get(each.target) == each.uuid:
-            continue
-        if uuids.get(each.source) != each.uuid:
-            raise SystemFailure(
-                f"the table that was to be renamed to {each.target} is not there: "
-                f"{each.source} is gone or another one",
-                "lakehead query 'SHOW TABLES'",
-            )
-        undone.append(each)
-    return undone
+    return [each for each in renames if uuids.get(each.source) == each.uuid]
 
 
 def _locations(db: sqlite3.Connection) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Tables change their names, several in one commit."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,11 +65,18 @@ def test_a_swap_goes_back(home: Settings) -> None:
 
 
 def test_all_is_renamed_or_nothing(home: Settings) -> None:
-    first, _ = swap(home)
-    gone = Rename("another", "marts.shadow", "marts.live")
-    with pytest.raises(SystemFailure, match=r"marts\.shadow is gone or another one"):
-        rename_tables(home, (first, gone))
+    first, second = swap(home)
+    with pytest.raises(SystemFailure, match=r"there is a table marts\.live__1 already"):
+        rename_tables(home, (first, replace(second, target="marts.live__1")))
     assert list_tables(home) == ["marts.live", "marts.shadow"]
+
+
+def test_a_table_that_was_dropped_since_is_let_be(home: Settings) -> None:
+    renames = swap(home)
+    rename_tables(home, renames)
+    open_catalog(home).drop_table("marts.live__1")
+    assert not rename_tables(home, renames)
+    assert columns(home, "marts.live") == ["shadow"]
 
 
 def test_a_name_that_is_taken_is_not_taken_again(home: Settings) -> None:
