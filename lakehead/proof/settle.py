@@ -7,6 +7,7 @@ nothing.
 """
 
 import json
+import warnings
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -59,9 +60,12 @@ def settle_late(settings: Settings, name: str) -> Settled:
     pins: dict[str, int | None] = {f"{LANDING}.{bound.root.stream}": landing.snapshot_id}
     with connect(settings, pins, with_file=True) as lake:
         late, windows, waiting = _late_windows(lake, settings, bound, landing, seen, closed)
+        # While one window is waited for, the others of its files are not replaced at each look.
+        done = seen.get("done", []) if seen.get("landing") == landing.snapshot_id else []
+        windows = [w for w in windows if _shown(w) not in done]
         if windows:
             _replace(settings, lake, bound, windows)
-    _remember(settings, name, landing, waiting)
+    _remember(settings, name, landing, waiting, [*done, *map(_shown, windows)])
     return Settled(name, len(windows), late, landing.snapshot_id)
 
 
@@ -108,7 +112,7 @@ def _replace(
     windows: list[tuple[datetime, datetime]],
 ) -> None:
     """Put the batch answer of ``windows`` into the mart, in one commit."""
-    from pyiceberg.exceptions import CommitFailedException
+    from pyiceberg.exceptions import CommitFailedException, ValidationException
     from pyiceberg.expressions import And, EqualTo, Or, Reference
     from pyiceberg.expressions.literals import literal
 
@@ -144,9 +148,12 @@ def _replace(
     for _ in range(_TRIES):
         table = open_catalog(settings).load_table(bound.model.table)
         try:
-            table.overwrite(batch.cast(table.schema().as_arrow()), overwrite_filter=condition)
+            with warnings.catch_warnings():
+                # A window that only late rows are in is not there yet.
+                warnings.filterwarnings("ignore", "Delete operation did not match", UserWarning)
+                table.overwrite(batch.cast(table.schema().as_arrow()), overwrite_filter=condition)
             return
-        except CommitFailedException:
+        except (CommitFailedException, ValidationException):
             # The stream committed meanwhile: its rows are of other windows, and stay.
             continue
     raise SystemFailure(
@@ -171,9 +178,15 @@ def _seen(settings: Settings, name: str) -> dict[str, Any]:
     return seen
 
 
-def _remember(settings: Settings, name: str, landing: TableState, waiting: list[str]) -> None:
+def _shown(window: tuple[datetime, datetime]) -> list[str]:
+    return [moment.isoformat() for moment in window]
+
+
+def _remember(
+    settings: Settings, name: str, landing: TableState, waiting: list[str], done: list[list[str]]
+) -> None:
     files = {f.path for f in plan_files(settings, landing).files} - set(waiting)
-    write_whole(
-        _path(settings, name),
-        json.dumps({"snapshot": None if waiting else landing.snapshot_id, "files": sorted(files)}),
-    )
+    seen: dict[str, Any] = {"snapshot": landing.snapshot_id, "files": sorted(files)}
+    if waiting:
+        seen |= {"snapshot": None, "landing": landing.snapshot_id, "done": done}
+    write_whole(_path(settings, name), json.dumps(seen))

@@ -88,7 +88,7 @@ class Lake:
     def mart(self, name: str = "m") -> list[Row]:
         found = open_catalog(self.settings).load_table(f"marts.{name}").scan().to_arrow()
         rows: list[Row] = found.to_pylist()
-        return sorted(rows, key=lambda row: str(list(row.values())))
+        return sorted(rows, key=lambda row: [str(value) for value in row.values()])
 
     def snapshots(self, name: str = "m") -> int:
         return len(open_catalog(self.settings).load_table(f"marts.{name}").metadata.snapshots)
