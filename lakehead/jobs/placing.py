@@ -1,13 +1,14 @@
 """Which versions of its models a job should run: told by the files and what is recorded."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Literal
 
 from lakehead.contracts.load import load_contract
 from lakehead.contracts.model import Contract
 from lakehead.errors import UserError
 from lakehead.jobs import records
-from lakehead.jobs.horizon import newest_landed, next_begin
+from lakehead.jobs.horizon import BEGINNING, closes, newest_landed, next_begin
 from lakehead.jobs.records import Desired
 from lakehead.jobs.versions import (
     Part,
@@ -121,7 +122,7 @@ class _Placing:
             state="rebuilt from the lake",
             table=table,
             kept=self.kept(live, table),
-            takes_over_at=max(version.since or "", version.horizon or "") or None,
+            takes_over_at=self._takes_over_at(version, bound),
         )
 
     def done(self, names: set[str]) -> Placed:
@@ -160,7 +161,8 @@ class _Placing:
         assert self._before
         name = version_of(parts)
         newest = newest_landed(self._settings, self._contract)
-        since = next_begin(bound, newest) if newest else None
+        # Each row is an answer of its own, however late: what is landed before is the batch's.
+        since = next_begin(bound, newest) if newest and bound.model.kind != "rows" else None
         return Version(
             bound.model.name,
             name,
@@ -171,6 +173,16 @@ class _Placing:
             since=since.isoformat() if since else None,
             generation=self._before.generation + 1,
         )
+
+    def _takes_over_at(self, version: Version, bound: Bound) -> str | None:
+        """As far as it is known by now: while events go on it can only become later."""
+        if noted := version.horizon or version.since:
+            horizon = datetime.fromisoformat(noted)
+        elif newest := newest_landed(self._settings, self._contract):
+            horizon = next_begin(bound, newest)
+        else:
+            return None
+        return None if horizon == BEGINNING else closes(bound, horizon).isoformat()
 
     def _again(self, version: Version) -> Bound:
         return rebound(self._settings, self._contract, version)

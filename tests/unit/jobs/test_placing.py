@@ -233,3 +233,16 @@ def test_a_model_that_no_version_feeds_is_not_live(home: Settings) -> None:
 
 def test_what_was_never_submitted_is_what_the_file_says(home: Settings) -> None:
     assert live_bound(home, "sold").model.table == "marts.sold"
+
+
+def test_a_row_that_comes_late_is_never_left_to_the_batch(home: Settings) -> None:
+    before = submitted(home)
+    (home.pipelines / "lines.sql").write_text(
+        "/*\nmodel: lines\nstream: orders\nkind: rows\n"
+        "output:\n  table: marts.lines\n  columns: {country: string}\n*/\n"
+        "SELECT country FROM orders WHERE quantity > 5\n"
+    )
+    found = placed(home, before)
+    assert [c.change for c in found.changes] == ["added", "unchanged"]
+    assert found.parts[0].version.since is None
+    assert found.changes[0].takes_over_at == "2026-01-01T12:00:03.001000+00:00"
