@@ -52,8 +52,8 @@ def prepare(settings: Settings, java: Path) -> None:
         *_java(settings, java, 128),
         "kafka.tools.StorageTool",
         "format",
-        "--cluster-id",
-        _cluster_id(settings),
+        # One word: an id may begin with a dash.
+        f"--cluster-id={_cluster_id(settings)}",
         "--config",
         str(_properties(settings)),
     ]
