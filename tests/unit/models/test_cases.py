@@ -437,7 +437,7 @@ def test_a_sequence_leaves_out_late_rows() -> None:
     holds(model, text)
 
 
-def test_a_dimension_is_never_late_but_what_it_is_joined_to_is() -> None:
+def test_a_late_version_of_a_dimension_is_for_the_settled_answer() -> None:
     model = bound(
         "kind: enrich\nstreams: [orders, customers]",
         "SELECT o.quantity, c.segment FROM orders AS o LEFT JOIN customers"
@@ -460,7 +460,7 @@ def test_a_dimension_is_never_late_but_what_it_is_joined_to_is() -> None:
     - {quantity: 2, segment: null}
     - {quantity: 3, segment: new}
   expect_stream:
-    - {quantity: 1, segment: regular}
+    - {quantity: 1, segment: new}
     - {quantity: 2, segment: null}
 """
     holds(model, text)
