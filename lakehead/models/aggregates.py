@@ -17,6 +17,7 @@ from lakehead.models.values import (
     Refused,
     Value,
     as_decimal,
+    by_bytes,
     cast_tree,
     converted,
     decimal,
@@ -165,7 +166,7 @@ def _extreme(read: Reader, node: exp.Expr) -> Value:
     value = read.typed_value(_argument(aggregate), *NUMERIC, "string", *TIMES)
     floating = value.known.kind in ("float", "double")
     type_ = DOUBLE if floating else value.known
-    argument = unsigned_zero(double_of(value)) if floating else value.tree
+    argument = unsigned_zero(double_of(value)) if floating else by_bytes(value.tree, type_)
     tree = type(aggregate)(this=_filtered(read, condition, argument))
     return made(node, tree, type_, [value])
 

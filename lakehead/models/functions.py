@@ -12,18 +12,23 @@ from lakehead.models.values import (
     INT,
     LONG,
     STRING,
+    TIMESTAMP,
     Refused,
     Value,
     as_decimal,
+    by_bytes,
     cast_tree,
     cast_value,
     converted,
+    date_tree,
     decimal,
     made,
     whole_tree,
 )
 
 _TRUNCATED = ("SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR")
+# What is of days is taken from the day: Flink takes it from a time wrongly, before 1970.
+_OF_DAYS = ("DAY", "WEEK", "MONTH", "QUARTER", "YEAR")
 _EXTRACTED = ("SECOND", "MINUTE", "HOUR", "DAY", "MONTH", "QUARTER", "YEAR")
 _MOST_CHARACTERS = 2**31 - 1
 
@@ -70,7 +75,7 @@ def _greatest(read: Reader, node: exp.Expr) -> Value:
         wins: exp.Expr | None = None
         for j, other in enumerate(trees):
             if i != j:
-                won = comparison(this=tree.copy(), expression=other.copy())
+                won = comparison(this=by_bytes(tree.copy(), common), expression=other.copy())
                 wins = exp.And(this=wins, expression=won) if wins else won
         ifs.append(exp.If(this=wins, true=tree.copy()))
     return made(node, exp.Case(ifs=ifs), common, values)
@@ -202,8 +207,9 @@ def _truncated(read: Reader, node: exp.Expr, time: exp.Expr, unit: str) -> Value
     value = read.typed_value(time, "timestamp", "timestamp_ntz")
     if unit not in _TRUNCATED:
         raise Refused(node, f"{unit} is not a unit; expected one of {', '.join(_TRUNCATED)}")
-    tree = exp.TimestampTrunc(this=value.tree, unit=exp.Var(this=unit))
-    # Spark's is always a timestamp with a zone.
+    time_or_day = date_tree(value) if unit in _OF_DAYS[1:] else value.tree
+    tree = exp.TimestampTrunc(this=time_or_day, unit=exp.Var(this=unit))
+    # What comes out is of another type in one engine or another.
     return made(node, cast_tree(tree, value.known), value.known, [value])
 
 
@@ -215,11 +221,10 @@ def _extract(read: Reader, node: exp.Expr) -> Value:
         unit, time = node.key.upper(), node.this
     if unit not in _EXTRACTED:
         raise Refused(node, f"{unit} is not a part; expected one of {', '.join(_EXTRACTED)}")
-    kinds = ["timestamp", "timestamp_ntz"]
-    if unit not in ("SECOND", "MINUTE", "HOUR"):
-        kinds.append("date")
+    kinds = [*(["date"] if unit in _OF_DAYS else []), "timestamp", "timestamp_ntz"]
     value = read.typed_value(time, *kinds).typed()
-    tree = exp.Extract(this=exp.Var(this=unit), expression=value.tree)
+    part = date_tree(value) if unit in _OF_DAYS else converted(value, TIMESTAMP)
+    tree = exp.Extract(this=exp.Var(this=unit), expression=part)
     return made(node, cast_tree(tree, INT), INT, [value])
 
 

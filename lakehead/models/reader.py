@@ -17,6 +17,7 @@ from lakehead.models.values import (
     Refused,
     Value,
     as_decimal,
+    by_bytes,
     cast_tree,
     cast_value,
     checked_decimal,
@@ -177,8 +178,10 @@ class Reader:
         if any(isinstance(p.unnest(), exp.Null) for p in (node.this, node.expression)):
             raise Refused(node, "is never true; expected IS NULL or IS NOT NULL")
         trees, values, common = self.alike(node, node.this, node.expression)
-        self._comparable(node, common, isinstance(node, exp.EQ | exp.NEQ))
-        return made(node, type(node)(this=trees[0], expression=trees[1]), BOOLEAN, values)
+        equality = isinstance(node, exp.EQ | exp.NEQ)
+        self._comparable(node, common, equality)
+        left = trees[0] if equality else by_bytes(trees[0], common)
+        return made(node, type(node)(this=left, expression=trees[1]), BOOLEAN, values)
 
     def _comparable(self, node: exp.Expr, common: FieldType, equality: bool) -> None:
         if common.kind == "binary":
@@ -201,7 +204,7 @@ class Reader:
             raise Refused(node, "SYMMETRIC is not supported; expected the lower bound first")
         trees, values, common = self.alike(node, node.this, node.args["low"], node.args["high"])
         self._comparable(node, common, False)
-        tree = exp.Between(this=trees[0], low=trees[1], high=trees[2])
+        tree = exp.Between(this=by_bytes(trees[0], common), low=trees[1], high=trees[2])
         return self._negated(node, tree, values)
 
     def _like(self, node: exp.Expr) -> Value:

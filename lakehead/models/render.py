@@ -44,6 +44,8 @@ _CALLS: dict[type[exp.Expr], str] = {
     exp.Nullif: "NULLIF",
     exp.Mod: "MOD",
 }
+# Of a part of a time: the seconds of what it is counted within, and of one.
+_SECONDS = {"HOUR": (86_400, 3_600), "MINUTE": (3_600, 60), "SECOND": (60, 1)}
 _SPECIAL_IN_PATTERNS = re.compile(r"[.\\+*?\[\](){}|^$]")
 
 
@@ -120,6 +122,8 @@ class _Engine:
                 return f"EXTRACT({node.this.name} FROM {self.text(node.expression)})"
             case exp.TimestampTrunc():
                 return f"DATE_TRUNC('{node.args['unit'].name}', {self.text(node.this)})"
+            case exp.Collate():
+                return self.text(node.this)
             case exp.Interval():
                 return f"INTERVAL '{node.this.name}' SECOND"
         raise AssertionError(f"{type(node).__name__} is not a node of an engine-neutral tree")
@@ -199,7 +203,27 @@ def _flink_interval(engine: _Engine, node: exp.Expr) -> str:
 
 
 def _flink_trunc(engine: _Engine, node: exp.Expr) -> str:
-    return f"FLOOR({engine.text(node.this)} TO {node.args['unit'].name})"
+    text, unit = engine.text(node.this), node.args["unit"].name
+    if unit == "WEEK":
+        # Flink's weeks begin on Sunday.
+        day = interval(timedelta(days=1))
+        return f"(FLOOR(({text} - {day}) TO WEEK) + {day})"
+    return f"FLOOR({text} TO {unit})"
+
+
+def _flink_extract(engine: _Engine, node: exp.Expr) -> str:
+    """Flink's parts of a time are negative before 1970."""
+    text, unit = engine.text(node.expression), node.this.name
+    if unit not in _SECONDS:
+        return f"EXTRACT({unit} FROM {text})"
+    within, length = _SECONDS[unit]
+    since = f"EXTRACT(EPOCH FROM FLOOR({text} TO SECOND))"
+    return f"(MOD(MOD({since}, {within}) + {within}, {within}) / {length})"
+
+
+def _flink_collate(engine: _Engine, node: exp.Expr) -> str:
+    """Flink orders two texts by UTF-16 where both are Java's strings; a new one is bytes."""
+    return f"({engine.text(node.this)} || {engine.string('')})"
 
 
 def _spark_extract(engine: _Engine, node: exp.Expr) -> str:
@@ -228,6 +252,8 @@ FLINK = _Engine(
         exp.Literal: _flink_literal,
         exp.Interval: _flink_interval,
         exp.TimestampTrunc: _flink_trunc,
+        exp.Extract: _flink_extract,
+        exp.Collate: _flink_collate,
         exp.Quantile: _quantile("PERCENTILE"),
     },
 )

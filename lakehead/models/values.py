@@ -292,6 +292,22 @@ def finite_tree(tree: exp.Expr) -> exp.Expr:
     return exp.Case(ifs=[exp.If(this=between, true=tree)])
 
 
+def by_bytes(tree: exp.Expr, type_: FieldType) -> exp.Expr:
+    """What is ordered: texts by their bytes, which in Flink they are not always."""
+    if type_ != STRING:
+        return tree
+    return exp.Collate(this=tree, expression=exp.Var(this="BINARY"))
+
+
+def date_tree(value: Value) -> exp.Expr:
+    """The day in UTC of a time, or a day itself."""
+    if value.known == DATE:
+        return value.tree
+    # Before 1970 Flink takes the next day of a time without a zone.
+    zoned = value.tree if value.known == TIMESTAMP else cast_tree(value.tree, TIMESTAMP)
+    return cast_tree(zoned, DATE)
+
+
 def unsigned_zero(double: exp.Expr) -> exp.Expr:
     """A double of which -0 is 0: some engines tell them apart."""
     zero = exp.EQ(this=double.copy(), expression=double_tree(0.0))
@@ -328,7 +344,7 @@ def cast_value(node: exp.Expr, value: Value, wanted: FieldType) -> Value:
     if wanted == STRING and (given.kind in WHOLE or (value.exact and not given.scale)):
         return made(node, cast_tree(value.tree, STRING), wanted, [value])
     if wanted == DATE and given.kind in ("timestamp", "timestamp_ntz"):
-        return made(node, cast_tree(value.tree, DATE), wanted, [value])
+        return made(node, date_tree(value), wanted, [value])
     raise Refused(node, f"{given} cannot become {wanted}: {_no_cast(given, wanted)}")
 
 
