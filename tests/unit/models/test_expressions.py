@@ -1,9 +1,11 @@
 """Expressions of models: their types, what is refused, and DuckDB's answers against Python's."""
 
 import decimal
+import re
 from collections.abc import Iterator
 from decimal import ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -13,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lakehead.contracts.types import FieldType, parse_type
+from lakehead.models import functions
 from lakehead.models.expressions import Refused, Typed, condition, output, render, typed
 
 COLUMNS = {
@@ -391,3 +394,9 @@ def test_whole_numbers_do_not_wrap(con: duckdb.DuckDBPyConnection, number: int, 
 def test_remainders(con: duckdb.DuckDBPyConnection, a: int, b: int) -> None:
     expected = int(decimal.Context(prec=40).remainder(Decimal(a), Decimal(b))) if b else None
     assert answer(con, "MOD(a, b)", a=("long", a), b=("long", b)) == expected
+
+
+def test_the_page_names_every_function() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "models-sql.md").read_text()
+    for name in re.findall(r"[A-Z_]{2,}", functions.NAMES):
+        assert f"{name}(" in page or f"`{name}`" in page, name
