@@ -39,6 +39,7 @@ Say = Callable[[str], None]
 STILL_SECONDS = 20.0
 _CHECKPOINTS = 2
 _POLL_SECONDS = 0.3
+_SAY_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ class TakeOver:
     def _wait(self, patience_seconds: float) -> list[Waiting]:
         """Wait as long as the stream goes on and the end is in sight."""
         end = time.monotonic() + patience_seconds
-        seen, moved = None, time.monotonic()
+        seen, moved, said = None, time.monotonic(), None
         while True:
             watermark = self._watermark()
             if watermark != seen:
@@ -152,7 +153,9 @@ class TakeOver:
             still = time.monotonic() - moved > STILL_SECONDS
             if not near or still or time.monotonic() > end:
                 return left
-            self._say(str(near[0]))
+            if said is None or time.monotonic() - said > _SAY_SECONDS:
+                self._say(str(near[0]))
+                said = time.monotonic()
             time.sleep(_POLL_SECONDS)
 
     def _watermark(self) -> datetime | None:

@@ -82,7 +82,7 @@ def meaning(bound: Bound) -> dict[str, str]:
         if given:
             listed = given if isinstance(given, list) else [given]
             parts[clause.strip("_")] = " ".join(_text(g) for g in listed)
-    parts["reads"] = ", ".join(_reads(bound))
+    parts["reads"] = "; ".join(_reads(bound))
     for each in bound.inputs:
         if each.upstream is not None:
             parts[f"model {each.stream}"] = json.dumps(meaning(each.upstream), sort_keys=True)
@@ -133,6 +133,10 @@ def differences(before: dict[str, str], after: dict[str, str]) -> tuple[str, ...
         old, new = before.get(part), after.get(part)
         if old == new:
             continue
+        if part == "reads":
+            # Which fields are read is told by the parts that read them.
+            said += _retyped(old or "", new or "")
+            continue
         name = "filter" if part == "where" else part
         if old is None:
             said.append(f"{name} added: {new}")
@@ -141,6 +145,15 @@ def differences(before: dict[str, str], after: dict[str, str]) -> tuple[str, ...
         else:
             said.append(f"{name}: {old} becomes {new}")
     return tuple(said)
+
+
+def _retyped(before: str, after: str) -> list[str]:
+    old, new = (dict(f.split(" ", 1) for f in t.split("; ") if f) for t in (before, after))
+    return [
+        f"type of {name}: {old[name]} becomes {new[name]}"
+        for name in old.keys() & new.keys()
+        if old[name] != new[name]
+    ]
 
 
 def _reads(bound: Bound) -> list[str]:
