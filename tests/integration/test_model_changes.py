@@ -199,7 +199,7 @@ def test_models_change_without_a_gap_even_when_the_submit_is_killed(site: Stack)
 
 def all_tables(site: Stack) -> list[str]:
     listed = json.loads(site.ok("query", "SHOW TABLES", "--format", "json"))
-    return [str(row["name"]).removeprefix("marts.") for row in listed]
+    return [str(row["table"]).removeprefix("marts.") for row in listed]
 
 
 def test_a_model_is_added_and_another_removed(site: Stack) -> None:
