@@ -19,6 +19,7 @@ Parity is then not asked of it: it holds a mart against the checkpoints of the j
 """
 
 import argparse
+import contextlib
 import shutil
 import statistics
 import subprocess
@@ -27,7 +28,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -45,10 +45,11 @@ from lakehead.settings import Settings, load_settings
 from lakehead.stack import lifecycle
 from lakehead.stack.preflight import check_ports
 from lakehead.stack.supervisor import Supervisor
+from lakehead.streams.produce.faults import LATE
 from lakehead.streams.topics import committed, offsets
 
 # At a pace: all at once, a partition that has nothing yet would not hold the watermark back.
-OPENING = ("--events", "20000", "--original-time", "--rate", "4000")
+OPENING_RATE = 4000
 FAULTS = (
     *("--late", "0.01", "--late-by", "30", "--out-of-order", "0.01"),
     *("--duplicates", "0.005", "--poison", "0.001"),
@@ -57,6 +58,7 @@ CORES = psutil.cpu_count() or 1
 PATIENCE_SECONDS = 180
 MOST_PORT = 60_000
 BUSIEST, SHOWN = 8, 110
+FORKED_SECONDS = 2
 
 
 def main() -> None:
@@ -65,6 +67,7 @@ def main() -> None:
     )
     parser.add_argument("--rate", type=float, default=20_000)
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--warm-up", type=float, default=30, help="seconds before the load")
     parser.add_argument("--apart", metavar="MODEL", help="run this model in a job of its own")
     args = parser.parse_args()
     if args.apart:
@@ -73,14 +76,19 @@ def main() -> None:
         models = load_models(settings.pipelines)
         streams = streams_of(models)
         submit_all(settings, streams, args.apart)
-        produce(settings, streams, *OPENING)
-        wait_until_read(settings, streams)
+        produce(
+            settings,
+            streams,
+            *("--events", str(int(args.warm_up * OPENING_RATE)), "--rate", str(OPENING_RATE)),
+            "--original-time",
+        )
+        say(f"all of it read {wait_until_read(settings, streams):.0f} s after")
         run = under_load(settings, streams, args.rate, args.seconds)
         show_run(run)
         prove(settings, models, streams, args.apart)
 
 
-@contextmanager
+@contextlib.contextmanager
 def stack() -> Iterator[Settings]:
     """A stack that is up, on free ports, in a home that is removed at the end."""
     home = Path(tempfile.mkdtemp(prefix="lakehead-bench-"))
@@ -152,7 +160,7 @@ def produce(settings: Settings, streams: Sequence[str], *options: str) -> None:
             raise LakeheadError("lakehead produce failed; see above")
 
 
-@contextmanager
+@contextlib.contextmanager
 def producer(
     settings: Settings, streams: Sequence[str], *options: str
 ) -> Iterator["subprocess.Popen[bytes]"]:
@@ -176,10 +184,14 @@ def lags(settings: Settings, streams: Sequence[str]) -> dict[str, int]:
     return found
 
 
-def wait_until_read(settings: Settings, streams: Sequence[str]) -> None:
-    end = time.monotonic() + PATIENCE_SECONDS
-    while any(lags(settings, streams).values()) and time.monotonic() < end:
+def wait_until_read(settings: Settings, streams: Sequence[str]) -> float:
+    """The seconds that it took."""
+    began = time.monotonic()
+    while any(lags(settings, streams).values()):
+        if time.monotonic() - began > PATIENCE_SECONDS:
+            raise LakeheadError(f"jobs have not read all in {PATIENCE_SECONDS} s")
         time.sleep(0.2)
+    return time.monotonic() - began
 
 
 @dataclass
@@ -193,7 +205,6 @@ class Run:
     produced: dict[str, int]
     seconds: float = 0
     catch_up: float = 0
-    caught_up: bool = False
     lag: dict[str, list[int]] = field(default_factory=dict)
     cpu: dict[str, float] = field(default_factory=dict)
     memory: dict[str, int] = field(default_factory=dict)
@@ -213,10 +224,7 @@ def under_load(settings: Settings, streams: Sequence[str], rate: float, seconds:
         if process.wait():
             raise LakeheadError("lakehead produce failed; see above")
         run.seconds = time.monotonic() - began
-        end = time.monotonic() + PATIENCE_SECONDS
-        while not run.caught_up and time.monotonic() < end:
-            run.caught_up = not any(lags(settings, streams).values())
-        run.catch_up = time.monotonic() - began - run.seconds
+        run.catch_up = wait_until_read(settings, streams)
     run.produced = {s: n - before[s] for s, n in ends_of(settings, streams).items()}
     run.busy = {t: n - busy_before.get(t, 0) for t, n in busy_tasks(settings).items()}
     run.checkpoints = longest_checkpoints(settings)
@@ -251,7 +259,7 @@ def ends_of(settings: Settings, streams: Sequence[str]) -> dict[str, int]:
     return {s: sum(high for _, high in offsets(settings, s).values()) for s in streams}
 
 
-@contextmanager
+@contextlib.contextmanager
 def sampling(
     settings: Settings, streams: Sequence[str], process: "subprocess.Popen[bytes]"
 ) -> Iterator[Run]:
@@ -278,50 +286,43 @@ def sampling(
 
 
 class Usage:
-    """CPU seconds since now, and the most memory, by the name of a process; with its children."""
+    """CPU seconds since now, and the most memory, by the name of a process."""
 
     def __init__(self, roots: dict[str, psutil.Process]) -> None:
-        self._roots = roots | {"this bench": psutil.Process()}
-        # Each process is counted once: the producer is a child of this one.
-        self._of_bench = {roots["lakehead produce"].pid}
-        self._first: dict[tuple[str, int], float] = {}
-        self._last: dict[tuple[str, int], float] = {}
-        self._most: dict[str, int] = {}
+        self._roots = roots
+        self._most = dict.fromkeys(roots, 0)
+        self._first = {name: family(root)[0] for name, root in roots.items()}
+        self._last = dict(self._first)
         self._busy = busy_seconds()
-        self.sample(first=True)
 
-    def sample(self, first: bool = False) -> None:
+    def sample(self) -> None:
         for name, root in self._roots.items():
-            resident = 0
-            for process in self._family(name, root):
-                try:
-                    times, memory = process.cpu_times(), process.memory_info().rss
-                except psutil.Error:
-                    continue
-                key = (name, process.pid)
-                spent = times.user + times.system
-                # One that has begun since has spent all of it since.
-                self._first.setdefault(key, spent if first else 0.0)
-                self._last[key] = spent
-                resident += memory
-            self._most[name] = max(self._most.get(name, 0), resident)
+            spent, resident = family(root)
+            # One that has ended has no numbers any more.
+            self._last[name] = max(self._last[name], spent)
+            self._most[name] = max(self._most[name], resident)
 
     def told(self) -> tuple[dict[str, float], dict[str, int]]:
         self.sample()
-        cpu = dict.fromkeys(self._roots, 0.0)
-        for key, spent in self._last.items():
-            cpu[key[0]] += spent - self._first[key]
+        cpu = {name: spent - self._first[name] for name, spent in self._last.items()}
         cpu["others"] = max(busy_seconds() - self._busy - sum(cpu.values()), 0.0)
         return cpu, self._most
 
-    def _family(self, name: str, root: psutil.Process) -> list[psutil.Process]:
-        try:
-            children = root.children(recursive=True)
-        except psutil.Error:
-            return []
-        if name == "this bench":
-            children = [c for c in children if c.pid not in self._of_bench]
-        return [root, *children]
+
+def family(root: psutil.Process) -> tuple[float, int]:
+    """CPU seconds and bytes of a process with its children; of those that ended, the seconds.
+
+    A child that was just forked shares its parent's memory.
+    """
+    spent, resident = 0.0, 0
+    with contextlib.suppress(psutil.Error):
+        for process in (root, *root.children(recursive=True)):
+            with contextlib.suppress(psutil.Error):
+                times = process.cpu_times()
+                spent += times.user + times.system + times.children_user + times.children_system
+                if process is root or time.time() - process.create_time() > FORKED_SECONDS:
+                    resident += process.memory_info().rss
+    return spent, resident
 
 
 def busy_seconds() -> float:
@@ -335,7 +336,7 @@ def show_run(run: Run) -> None:
     sent = sum(run.produced.values())
     say(
         f"{sent:,} records in {run.seconds:.0f} s, {sent / run.seconds:,.0f} a second; "
-        + (f"all read {run.catch_up:.1f} s after" if run.caught_up else "NOT all read after it")
+        f"all read {run.catch_up:.1f} s after"
     )
     rows = [
         [
@@ -359,7 +360,7 @@ def show_run(run: Run) -> None:
         ]
         for name, spent in sorted(run.cpu.items(), key=lambda item: -item[1])
     ]
-    ours = {n: s for n, s in run.cpu.items() if n not in ("others", "this bench")}
+    ours = {n: s for n, s in run.cpu.items() if n != "others"}
     spent, memory = sum(ours.values()), sum(run.memory[n] for n in ours)
     rows.append(
         [
@@ -379,15 +380,22 @@ def prove(
     for stream in streams:
         audits[stream] = audit(settings, stream, wait_seconds=60)
     names = ("produced", "landed", "dead", "late", "in_flight", "lost", "duplicated")
-    rows = [[s, *(f"{getattr(a, n):,}" for n in names)] for s, a in audits.items()]
-    print_table(["audit", *names], rows)
+    rows = []
+    for stream, a in audits.items():
+        injected = sum(f.injected for f in a.faults if f.kind == LATE)
+        rows.append([stream, *(f"{getattr(a, n):,}" for n in names), f"{injected:,}"])
+    print_table(["audit", *names, "sent late"], rows)
     reports: dict[str, ParityReport] = {}
     rows = []
     for model in models:
         if model.name == apart:
             continue
         began = time.monotonic()
-        r = reports[model.name] = parity(settings, model.name)
+        try:
+            r = reports[model.name] = parity(settings, model.name)
+        except LakeheadError as error:
+            say(f"  {model.name}: {error}")
+            continue
         counts = (r.windows, r.different, r.explained_by_late, r.unexplained)
         took = f"{time.monotonic() - began:.1f}"
         rows.append([model.name, *(f"{n:,}" for n in counts), took])
@@ -397,7 +405,8 @@ def prove(
             print(f"{name}: {example}")
     clean = all(a.clean and not a.in_flight for a in audits.values())
     unexplained = sum(r.unexplained for r in reports.values())
-    say(f"audit {'clean' if clean else 'NOT CLEAN'}, parity unexplained: {unexplained}")
+    compared = f"{len(reports)} of {len(models)} models compared"
+    say(f"audit {'clean' if clean else 'NOT CLEAN'}; {compared}, unexplained: {unexplained}")
 
 
 def print_table(headings: list[str], rows: list[list[str]]) -> None:
