@@ -5,7 +5,7 @@ Used by ``lakehead reconcile``:  python jobs/spark/reconcile.py SPEC.json RESULT
 SPEC.json has ``session`` (Spark settings), ``catalog``, ``dry_run``, and by name ``models``, each
 with ``landing`` (by view, the table and the snapshot of each stream, that of the offsets first),
 ``mart``, ``batch`` (the model's answer over these views), ``closed`` (which rows), ``differing``
-and ``merge`` (SQL).
+and ``merge`` (SQL). In these ```fence$``` stands for offsets that the landed rows reach.
 
 Progress goes to standard output, a line each; the counts to RESULT.json. Run twice, it changes
 nothing the second time.
@@ -46,18 +46,19 @@ def reconcile(
         landed.createOrReplaceTempView(view)
     fence = offsets_fence(spark, spec["landing"])
     say(f"recomputing {name}")
-    batch = spark.sql(spec["batch"]).where(spec["closed"])
+    closed, merge = (spec[k].replace("`fence$`", reached(fence)) for k in ("closed", "merge"))
+    batch = spark.sql(spec["batch"]).where(closed)
     batch = batch.withColumn("settled_offsets", F.lit(json.dumps(fence)))
     # What is compared must be what is written, and is small: keep it.
     batch = batch.cache()
     batch.createOrReplaceTempView("batch")
-    spark.table(spec["mart"]).where(spec["closed"]).createOrReplaceTempView("closed_mart")
+    spark.table(spec["mart"]).where(closed).createOrReplaceTempView("closed_mart")
     [row] = spark.sql(spec["differing"]).collect()
     counts: dict[str, object] = row.asDict()
     differs = any(counts[k] for k in ("added", "removed", "changed", "settled"))
     if differs and not dry_run:
         say(f"replacing what differs in {spec['mart']}")
-        spark.sql(spec["merge"])
+        spark.sql(merge)
     batch.unpersist()
     return counts | {"offsets": fence}
 
@@ -75,6 +76,13 @@ def offsets_fence(spark: SparkSession, landing: dict[str, dict[str, str]]) -> di
         )
         fence |= {f"{prefix}{r.p}": r.o for r in rows.collect()}
     return fence
+
+
+def reached(fence: dict[str, int]) -> str:
+    """Whether a row's offset, of the first stream, is one that the landed rows reach."""
+    own = {p: o for p, o in fence.items() if "/" not in p}
+    parts = [f"(kafka_partition = {p} AND kafka_offset <= {o})" for p, o in own.items()]
+    return f"({' OR '.join(parts) or 'FALSE'})"
 
 
 def say(text: str) -> None:
