@@ -147,9 +147,17 @@ def new_stack() -> Iterator[Callable[[], Stack]]:
 
 
 @pytest.fixture(scope="session")
-def stack(new_stack: Callable[[], Stack]) -> Stack:
-    """The stack that tests share, up, with the job of ``orders`` running."""
-    shared = new_stack()
+def stack(new_stack: Callable[[], Stack], tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """The stack that tests share, up, with the job of ``orders`` running.
+
+    Its project has one model: what the gallery's ten need of memory and time, other tests are to be
+    spared.
+    """
+    project = tmp_path_factory.mktemp("shop")
+    shutil.copytree(ROOT / "schemas", project / "schemas")
+    (project / "pipelines").mkdir()
+    shutil.copy(ROOT / "pipelines" / "revenue_by_country.sql", project / "pipelines")
+    shared = new_stack().of(project)
     shared.ok("up", "--port-base", str(shared.port_base))
     shared.ok("submit", "orders")
     # A few events first: with them there is a watermark that later ones can be late to.

@@ -211,12 +211,11 @@ def reconcile(
     """Recompute closed windows in Spark and put them in the stream's place, in one commit."""
     from lakehead.jobs.reconcile import Range
     from lakehead.jobs.reconcile import reconcile as run
-    from lakehead.models.model import model_names
-    from lakehead.proof.parity import closed_until
+    from lakehead.proof.parity import answering, closed_until
 
     settings = load_settings(home)
     within = Range(_moment("--from", start), _moment("--to", end))
-    names = model or model_names(settings.pipelines)
+    names = model or answering(settings)
     with steps("reconciling") as view:
         closings = {name: closed_until(settings, name) for name in names}
         done = run(settings, closings, within, view.say, dry_run)

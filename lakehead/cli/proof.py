@@ -63,12 +63,12 @@ def parity(
     json_: Json = False,
 ) -> None:
     """Compare the stream's windows with the batch's. Exits 1 on a difference without a cause."""
-    from lakehead.models.model import model_names
+    from lakehead.proof.parity import answering
     from lakehead.proof.parity import parity as run
 
     settings = load_settings(home)
     results = {}
-    for name in model or model_names(settings.pipelines):
+    for name in model or answering(settings):
         with steps(f"comparing {name}"):
             results[name] = run(settings, name)
     if json_:

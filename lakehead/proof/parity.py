@@ -22,13 +22,13 @@ from lakehead.contracts.applied import contract_in_force
 from lakehead.contracts.model import LANDING
 from lakehead.errors import SystemFailure
 from lakehead.jobs.records import read_observed
-from lakehead.lake.snapshots import TableState, table_state
+from lakehead.lake.snapshots import TableState, list_tables, table_state
 from lakehead.models import duckdb as model_duckdb
 from lakehead.models.bind import Bound
 from lakehead.models.flink import LEFT_OUT
 from lakehead.models.header import SETTLED
 from lakehead.models.load import bound_model
-from lakehead.models.model import Model, load_model
+from lakehead.models.model import Model, load_model, model_names
 from lakehead.proof.lateness import (
     CHECKPOINT,
     judge_rows,
@@ -106,6 +106,22 @@ def parity(settings: Settings, name: str) -> ParityReport:
         _compute(lake, bound, relations, closed)
         _compare(lake, model)
         return _report(lake, bound, mart, landing, closed)
+
+
+def answering(settings: Settings) -> list[str]:
+    """The models that have a mart and, of each stream that they read, a landing table: those whose
+    jobs were submitted.
+
+    Raises:
+        UserError: there is no lake yet, or a model is wrong.
+    """
+    tables = set(list_tables(settings))
+    names = []
+    for name in model_names(settings.pipelines):
+        bound = bound_model(settings, name)
+        if {bound.model.table, *(f"{LANDING}.{s}" for s in bound.streams)} <= tables:
+            names.append(name)
+    return names
 
 
 def closed_until(settings: Settings, name: str) -> datetime | None:

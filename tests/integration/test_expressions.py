@@ -171,7 +171,36 @@ def _as_handed_over(case: Case, value: str) -> str:
     return value
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+UTF_16 = "Flink orders some texts by UTF-16, where characters above U+FFFF come before U+FF00"
+JULIAN = "before 1582 Flink's weeks, months and quarters are those of the Julian calendar"
+# Told in docs/models-sql.md; one that is mended fails here.
+KNOWN = {
+    **dict.fromkeys(
+        (
+            "DATE_TRUNC('week', ts)",
+            "DATE_TRUNC('month', ts)",
+            "DATE_TRUNC('quarter', ts)",
+            "DATE_TRUNC('week', n)",
+        ),
+        JULIAN,
+    ),
+    **{case.name: UTF_16 for case in CASES if "\uff00" in case.name},
+}
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(
+            case,
+            id=case.name,
+            marks=[pytest.mark.xfail(reason=KNOWN[case.name], strict=True)]
+            if case.name in KNOWN
+            else [],
+        )
+        for case in CASES
+    ],
+)
 def test_engines_give_one_answer(
     case: Case, answers: dict[str, dict[str, list[list[str]]]]
 ) -> None:
