@@ -62,7 +62,8 @@ class Job:
         details = get_gateway().new_array(
             get_gateway().jvm.org.apache.flink.table.api.ExplainDetail, 0
         )
-        return str(self._statements.explain(details))
+        text = get_gateway().jvm.org.apache.flink.table.api.ExplainFormat.TEXT
+        return str(self._statements.explain(text, details))
 
     def plan(self) -> Any:
         """The environment, with every operator planned and named."""
