@@ -32,6 +32,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psutil
+from usage import Usage
 
 from lakehead.errors import LakeheadError, UserError
 from lakehead.jobs import records, submit
@@ -58,7 +59,6 @@ CORES = psutil.cpu_count() or 1
 PATIENCE_SECONDS = 180
 MOST_PORT = 60_000
 BUSIEST, SHOWN = 8, 110
-FORKED_SECONDS = 2
 
 
 def main() -> None:
@@ -128,7 +128,7 @@ def submit_all(settings: Settings, streams: Sequence[str], apart: str | None) ->
         models = submit.submit(settings, stream).models
         took = time.monotonic() - began
         say(f"{stream} runs after {took:.0f} s, with {', '.join(models) or 'no models'}")
-        if apart in models:
+        if apart is not None and apart in models:
             run_apart(settings, stream, apart)
             say(f"  but for {apart}, which has a job of its own")
 
@@ -283,52 +283,6 @@ def sampling(
         stopped.set()
         watching.join()
         run.cpu, run.memory = usage.told()
-
-
-class Usage:
-    """CPU seconds since now, and the most memory, by the name of a process."""
-
-    def __init__(self, roots: dict[str, psutil.Process]) -> None:
-        self._roots = roots
-        self._most = dict.fromkeys(roots, 0)
-        self._first = {name: family(root)[0] for name, root in roots.items()}
-        self._last = dict(self._first)
-        self._busy = busy_seconds()
-
-    def sample(self) -> None:
-        for name, root in self._roots.items():
-            spent, resident = family(root)
-            # One that has ended has no numbers any more.
-            self._last[name] = max(self._last[name], spent)
-            self._most[name] = max(self._most[name], resident)
-
-    def told(self) -> tuple[dict[str, float], dict[str, int]]:
-        self.sample()
-        cpu = {name: spent - self._first[name] for name, spent in self._last.items()}
-        cpu["others"] = max(busy_seconds() - self._busy - sum(cpu.values()), 0.0)
-        return cpu, self._most
-
-
-def family(root: psutil.Process) -> tuple[float, int]:
-    """CPU seconds and bytes of a process with its children; of those that ended, the seconds.
-
-    A child that was just forked shares its parent's memory.
-    """
-    spent, resident = 0.0, 0
-    with contextlib.suppress(psutil.Error):
-        for process in (root, *root.children(recursive=True)):
-            with contextlib.suppress(psutil.Error):
-                times = process.cpu_times()
-                spent += times.user + times.system + times.children_user + times.children_system
-                if process is root or time.time() - process.create_time() > FORKED_SECONDS:
-                    resident += process.memory_info().rss
-    return spent, resident
-
-
-def busy_seconds() -> float:
-    """What all cores of the machine have spent on anything."""
-    times = psutil.cpu_times()
-    return float(times.user + times.nice + times.system + times.irq + times.softirq)
 
 
 def show_run(run: Run) -> None:
