@@ -16,7 +16,7 @@ demo: setup ## Run the whole loop on real data and prove that nothing was lost
 	@.venv/bin/lakehead demo $(ARGS)
 
 .PHONY: test-fast
-test-fast: setup ## Tests without engines, in under a minute
+test-fast: setup ## Tests without engines
 	@$(PYTHON) -m pytest tests/unit -m "not thorough"
 
 .PHONY: test
