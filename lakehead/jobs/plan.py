@@ -13,6 +13,7 @@ from lakehead.jobs import records
 from lakehead.jobs.placing import ModelChange, Placed, place
 from lakehead.jobs.records import Desired
 from lakehead.jobs.spec import compile_job
+from lakehead.jobs.tables import steadily
 from lakehead.lake.catalog import open_catalog
 from lakehead.lake.evolve import Step, table_steps
 from lakehead.lake.swap import pending
@@ -157,5 +158,5 @@ def _table_steps(settings: Settings, contract: Contract) -> list[Step]:
     """What the landing table needs to become what the contract says."""
     if not settings.catalog_db.exists():
         return []
-    name = contract.landing_table
-    return table_steps(open_catalog(settings), name, landing_schema(contract), contract.aliases)
+    wanted, name = landing_schema(contract), contract.landing_table
+    return steadily(lambda: table_steps(open_catalog(settings), name, wanted, contract.aliases))

@@ -1,6 +1,8 @@
 """The topics and tables that a job writes, made where they are not there yet."""
 
-from collections.abc import Collection, Sequence
+import contextlib
+from collections.abc import Callable, Collection, Sequence
+from typing import TypeVar
 
 from pyiceberg.exceptions import NoSuchTableError
 
@@ -13,6 +15,20 @@ from lakehead.lake.tables import ensure_table
 from lakehead.models.flink import LEFT_OUT
 from lakehead.models.iceberg import left_out_schema, mart_schema
 from lakehead.settings import Settings
+
+Answer = TypeVar("Answer")
+_READS = 5
+
+
+def steadily(read: Callable[[], Answer]) -> Answer:
+    """What ``read`` gives, tried anew where a table's metadata went while it was read.
+
+    A table that commits each second also drops its oldest metadata files each second.
+    """
+    for _ in range(_READS - 1):
+        with contextlib.suppress(FileNotFoundError):
+            return read()
+    return read()
 
 
 def make_tables(
@@ -30,6 +46,16 @@ def make_tables(
     Raises:
         UserError: a table that no contract made has other columns.
     """
+    steadily(lambda: _make(settings, contract, parts, known, coming))
+
+
+def _make(
+    settings: Settings,
+    contract: Contract,
+    parts: Sequence[Part],
+    known: bool,
+    coming: Collection[str],
+) -> None:
     catalog = open_catalog(settings)
     landing = landing_schema(contract)
     if known and catalog.table_exists(contract.landing_table):

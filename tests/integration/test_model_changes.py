@@ -178,7 +178,8 @@ def test_models_change_without_a_gap_even_when_the_submit_is_killed(site: Stack)
                 break
         killed.kill()
         killed.communicate()
-        assert {planned(site)[name]["change"] for name in CHANGED} == {"filling"}
+        half_way = planned(site)
+        assert {half_way[name]["change"] for name in CHANGED} == {"filling"}
         [job] = site.json("submit", STREAM)["jobs"]
     finally:
         reader.stop()
