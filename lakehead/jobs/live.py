@@ -21,18 +21,35 @@ def live_bound(settings: Settings, name: str) -> Bound:
         UserError: no such model, or one whose table no version feeds.
     """
     bound = bound_model(settings, name)
-    desired = records.read_desired(settings, bound.root.stream)
-    if desired is None or not desired.models:
+    stream = bound.root.stream
+    if not _has_versions(settings, stream):
         return bound
-    found = next((v for v in desired.models if v.live and v.name == name), None)
+    found = _live(settings, stream, name)
     if found is None:
         raise UserError(
             f"no version of {name} has its table now: it is not submitted, is being filled, or was "
             "rolled back",
-            f"lakehead submit {desired.name}",
+            f"lakehead submit {stream}",
         )
-    again = rebound(settings, contract_in_force(settings, desired.name), found)
+    again = rebound(settings, contract_in_force(settings, stream), found)
     return replace(again, model=replace(again.model, table=found.table))
+
+
+def has_live_version(settings: Settings, bound: Bound) -> bool:
+    """Whether ``live_bound`` finds the model's table fed."""
+    stream = bound.root.stream
+    return not _has_versions(settings, stream) or bool(_live(settings, stream, bound.model.name))
+
+
+def _has_versions(settings: Settings, stream: str) -> bool:
+    desired = records.read_desired(settings, stream)
+    return desired is not None and bool(desired.models)
+
+
+def _live(settings: Settings, stream: str, name: str) -> Version | None:
+    desired = records.read_desired(settings, stream)
+    versions = desired.models if desired else ()
+    return next((v for v in versions if v.live and v.name == name), None)
 
 
 def filling_version(settings: Settings, name: str) -> Version | None:

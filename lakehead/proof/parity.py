@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from lakehead.contracts.applied import contract_in_force
 from lakehead.contracts.model import LANDING
 from lakehead.errors import SystemFailure
+from lakehead.jobs.live import has_live_version, live_bound
 from lakehead.jobs.records import read_observed
 from lakehead.lake.snapshots import TableState, list_tables, table_state
 from lakehead.models import duckdb as model_duckdb
@@ -28,7 +29,7 @@ from lakehead.models.bind import Bound
 from lakehead.models.flink import LEFT_OUT
 from lakehead.models.header import SETTLED
 from lakehead.models.load import bound_model
-from lakehead.models.model import Model, load_model, model_names
+from lakehead.models.model import Model, model_names
 from lakehead.proof.lateness import (
     CHECKPOINT,
     judge_rows,
@@ -80,13 +81,13 @@ class ParityReport:
 
 
 def parity(settings: Settings, name: str) -> ParityReport:
-    """Compare a model's mart with its landed rows.
+    """Compare a model's mart with its landed rows, by the version of the model that fed it.
 
     Raises:
-        UserError: no such model, or its tables were never made.
+        UserError: no such model, no version of it has the mart, or its tables were never made.
         SystemFailure: the landing table does not reach the mart's checkpoint in time.
     """
-    bound = bound_model(settings, name)
+    bound = live_bound(settings, name)
     model = bound.model
     first, *others = bound.streams
     mart = table_state(settings, model.table)
@@ -119,14 +120,15 @@ def answering(settings: Settings) -> list[str]:
     names = []
     for name in model_names(settings.pipelines):
         bound = bound_model(settings, name)
-        if {bound.model.table, *(f"{LANDING}.{s}" for s in bound.streams)} <= tables:
+        needed = {bound.model.table, *(f"{LANDING}.{s}" for s in bound.streams)}
+        if needed <= tables and has_live_version(settings, bound):
             names.append(name)
     return names
 
 
 def closed_until(settings: Settings, name: str) -> datetime | None:
     """The time up to which the answers in a model's mart are closed."""
-    model = load_model(settings.pipelines, name)
+    model = live_bound(settings, name).model
     with connect(settings, {model.table: None}) as lake:
         return _closed_until(lake, model)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakehead.contracts.model import LANDING
 from lakehead.errors import SystemFailure
+from lakehead.jobs.live import live_bound
 from lakehead.lake.catalog import open_catalog
 from lakehead.lake.plan import plan_files
 from lakehead.lake.snapshots import TableState, table_state
@@ -21,7 +22,6 @@ from lakehead.models import duckdb as model_duckdb
 from lakehead.models.batch import LATE
 from lakehead.models.bind import Bound
 from lakehead.models.header import SETTLED
-from lakehead.models.load import bound_model
 from lakehead.proof.parity import closed_until
 from lakehead.query.engine import connect
 from lakehead.query.types import quoted
@@ -51,7 +51,7 @@ def settle_late(settings: Settings, name: str) -> Settled:
         UserError: no such model, or its tables were never made.
         SystemFailure: others kept committing to the mart; nothing was changed.
     """
-    bound = bound_model(settings, name)
+    bound = live_bound(settings, name)
     landing = table_state(settings, f"{LANDING}.{bound.root.stream}")
     seen = _seen(settings, name)
     if landing.snapshot_id is None or seen.get("snapshot") == landing.snapshot_id:
