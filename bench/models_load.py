@@ -69,11 +69,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--warm-up", type=float, default=30, help="seconds before the load")
     parser.add_argument("--checkpoint", type=float, default=1, help="seconds between two")
+    parser.add_argument("--parallelism", type=int, default=2, help="of each job")
     parser.add_argument("--apart", metavar="MODEL", help="run this model in a job of its own")
     args = parser.parse_args()
     if args.apart:
         load_model(load_settings().pipelines, args.apart)
-    with stack(args.checkpoint) as settings:
+    with stack(args.checkpoint, args.parallelism) as settings:
         models = load_models(settings.pipelines)
         streams = streams_of(models)
         submit_all(settings, streams, args.apart)
@@ -90,11 +91,13 @@ def main() -> None:
 
 
 @contextlib.contextmanager
-def stack(checkpoint_seconds: float) -> Iterator[Settings]:
+def stack(checkpoint_seconds: float, parallelism: int) -> Iterator[Settings]:
     """A stack that is up, on free ports, in a home that is removed at the end."""
     home = Path(tempfile.mkdtemp(prefix="lakehead-bench-"))
     settings = load_settings(home)
-    tuning = replace(settings.tuning, checkpoint_seconds=checkpoint_seconds)
+    tuning = replace(
+        settings.tuning, checkpoint_seconds=checkpoint_seconds, parallelism=parallelism
+    )
     settings = on_free_ports(replace(settings, tuning=tuning))
     settings.save()
     try:
