@@ -17,7 +17,7 @@ demo: setup ## Run the whole loop on real data and prove that nothing was lost
 
 .PHONY: test-fast
 test-fast: setup ## Tests without engines
-	@$(PYTHON) -m pytest tests/unit -m "not thorough"
+	@LAKEHEAD_DRAWS=fast $(PYTHON) -m pytest tests/unit -m "not thorough"
 
 .PHONY: test
 test: setup lint test-jvm ## Everything that CI runs: lint, Java tests, unit, integration, recovery

@@ -1,6 +1,7 @@
 """The stack that integration and recovery tests share: started once, on free ports, in a state
 directory of its own, and stopped by its own process ids, after a failure too."""
 
+import gc
 import json
 import os
 import shutil
@@ -21,12 +22,20 @@ import pytest
 
 from lakehead.settings import Ports, Settings, load_settings
 from lakehead.stack.supervisor import leftover_processes
+from tests.draws import FAST, draws
 
 ROOT = Path(__file__).parent.parent
 # How long an example takes says more of the machine than of the code.
-hypothesis.settings.register_profile("lakehead", deadline=None)
-hypothesis.settings.load_profile("lakehead")
+hypothesis.settings.register_profile("full", deadline=None)
+hypothesis.settings.register_profile("fast", deadline=None, max_examples=draws(100))
+hypothesis.settings.load_profile("fast" if FAST else "full")
 PORTS_OF_A_STACK = len(Ports().all())
+
+
+def pytest_collection_finish() -> None:
+    """What imports and collection left stays to the end: the collector need not walk it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @dataclass(frozen=True)

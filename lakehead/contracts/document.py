@@ -40,13 +40,17 @@ def read_document(path: Path) -> Document:
     Raises:
         UserError: not a readable file, not UTF-8, not YAML; names file and line.
     """
+    return parse_document(read_text(path), str(path))
+
+
+def read_text(path: Path) -> str:
+    """What is in ``path``. Raises UserError: not a readable file, not UTF-8."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8: {error}") from error
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read: {error}") from error
-    return parse_document(text, str(path))
 
 
 def parse_document(text: str, name: str) -> Document:
@@ -59,8 +63,7 @@ def parse_document(text: str, name: str) -> Document:
         raise UserError(f"{name}: has {len(text)} characters, expected at most {_MOST_CHARACTERS}")
     lines: dict[Where, int] = {}
     try:
-        _check_events(text)
-        loader = yaml.SafeLoader(text)
+        loader = _Loader(text)
         try:
             node = loader.get_single_node()
             _note(node, (), lines)
@@ -79,17 +82,21 @@ def parse_document(text: str, name: str) -> Document:
     return Document(data, lines)
 
 
-def _check_events(text: str) -> None:
-    depth = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+class _Loader(yaml.SafeLoader):
+    """Refuses what may not stand in a document while it is composed, before any of it expands."""
+
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent):
             raise _refused("an alias (*name) is not supported, write the value out", event)
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        if depth > _DEEPEST:
+        self._depth += isinstance(event, yaml.CollectionStartEvent)
+        if self._depth > _DEEPEST:
             raise _refused(f"nested more than {_DEEPEST} deep", event)
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self._depth -= isinstance(event, yaml.CollectionStartEvent)
+        return node
 
 
 def _note(node: yaml.Node | None, where: Where, lines: dict[Where, int]) -> None:

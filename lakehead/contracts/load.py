@@ -5,12 +5,13 @@ Source: https://bitol-io.github.io/open-data-contract-standard/
 
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
 
 from open_data_contract_standard.model import OpenDataContractStandard, SchemaObject
 from pydantic import ValidationError
 
-from lakehead.contracts.document import Document, parse_document, read_document
+from lakehead.contracts.document import Document, parse_document, read_text
 from lakehead.contracts.durations import MAXIMUM_DAYS, parse_duration
 from lakehead.contracts.expression import parse_condition
 from lakehead.contracts.fields import NAME, NAME_EXPECTED, read_fields
@@ -74,7 +75,7 @@ def load_contract(schemas: Path, stream: str) -> Contract:
         ContractError: the file breaks the standard; has every problem with its line.
     """
     path = contract_path(schemas, stream)
-    return read_contract(read_document(path), path)
+    return contract_from_text(read_text(path), path)
 
 
 def load_contracts(schemas: Path) -> list[Contract]:
@@ -82,6 +83,8 @@ def load_contracts(schemas: Path) -> list[Contract]:
     return [load_contract(schemas, name) for name in contract_names(schemas)]
 
 
+# A command reads the same contract for each of its models and tables; a contract does not change.
+@lru_cache(maxsize=32)
 def contract_from_text(text: str, path: Path) -> Contract:
     """The contract that ``text`` is; ``path`` is the file that it is or was, for name and errors.
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -207,6 +208,7 @@ def word(name: str) -> str:
     return name if plain else f'"{name}"'
 
 
+@cache
 def scalar(text: str) -> str:
     """Text as YAML reads it back, within brackets too: in quotes where it must be."""
     try:

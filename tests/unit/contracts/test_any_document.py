@@ -13,11 +13,12 @@ from lakehead.contracts.load import contract_from_text, load_contract
 from lakehead.contracts.model import Contract, walk_fields
 from lakehead.contracts.topic import topic_config
 from lakehead.errors import UserError
+from tests.draws import draws
 from tests.unit.contracts import strategies
 
 PATH = Path("schemas") / f"{strategies.STREAM}.yaml"
 RUN = settings(
-    max_examples=strategies.MANY // 2,
+    max_examples=draws(strategies.MANY // 2),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -13,13 +13,16 @@ from lakehead.contracts.editor_schema import contract_schema, schema_text
 from lakehead.contracts.load import contract_from_text, contract_names
 from lakehead.errors import UserError
 from lakehead.settings import INSTALL_ROOT
+from tests.draws import draws
 from tests.unit.contracts import strategies
 
 SCHEMAS = INSTALL_ROOT / "schemas"
 HEADER = "# yaml-language-server: $schema=./contract.schema.json\n"
 VALIDATOR = Draft7Validator(contract_schema())
 RUN = settings(
-    max_examples=strategies.MANY // 5, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=draws(strategies.MANY // 5),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 
 

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 
 from lakehead.contracts.expression import Backticks, parse_condition, render
 from lakehead.contracts.types import FieldType
+from tests.draws import draws
 from tests.unit.contracts import strategies
 
 COLUMNS = {
@@ -74,7 +75,7 @@ def test_what_is_no_condition_is_refused(text: str, expected: str) -> None:
     assert expected in str(caught.value)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=draws(300), deadline=None)
 @given(strategies.conditions)
 def test_any_text_is_a_condition_that_can_be_written_or_a_value_error(text: str) -> None:
     try:

@@ -12,6 +12,7 @@ from lakehead.contracts.model import Contract
 from lakehead.contracts.pages import Reader, pages, write_pages
 from lakehead.contracts.pages.markdown import code, text
 from lakehead.settings import INSTALL_ROOT
+from tests.draws import draws
 from tests.unit.contracts import strategies
 
 CONTRACTS = load_contracts(INSTALL_ROOT / "schemas")
@@ -58,7 +59,7 @@ def test_pages_need_nothing_from_elsewhere() -> None:
             assert "<script" not in page
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=draws(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(strategies.contracts())
 def test_text_of_a_contract_is_never_markup(document: dict[str, Any]) -> None:
     contract = contract_from_text(strategies.to_yaml(document), Path("events.yaml"))

@@ -24,6 +24,7 @@ from lakehead.lake.evolve import evolve_table, plan_steps
 from lakehead.lake.tables import ensure_table
 from lakehead.query.engine import run
 from lakehead.settings import Settings
+from tests.draws import draws
 
 Draw = Callable[[Any], Any]
 
@@ -116,7 +117,7 @@ def pairs(draw: st.DrawFn) -> tuple[Contract, Contract] | None:
         return None
 
 
-@settings(max_examples=MANY)
+@settings(max_examples=draws(MANY))
 @given(pairs())
 def test_every_pair_is_classified(pair: tuple[Contract, Contract] | None) -> None:
     if pair is None:
@@ -184,7 +185,7 @@ def append(table: Any, contract: Contract) -> dict[str, Any]:
     return row
 
 
-@settings(max_examples=MANY // 25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=draws(MANY // 25), suppress_health_check=[HealthCheck.too_slow])
 @given(pairs().filter(lambda pair: pair is not None and compatible(compare(*pair))))
 def test_a_compatible_pair_is_applied_and_read_back(pair: tuple[Contract, Contract]) -> None:
     old, new = pair

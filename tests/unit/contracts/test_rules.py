@@ -22,6 +22,7 @@ from lakehead.contracts.rules import row_rules
 from lakehead.contracts.sql import identifier, interval, literal
 from lakehead.contracts.types import FieldType
 from lakehead.errors import UserError
+from tests.draws import draws
 
 NOW = datetime(2025, 6, 15, 12, tzinfo=UTC)
 CLOCK = Field("event_time", FieldType("timestamp"), required=True)
@@ -244,7 +245,7 @@ def test_the_cause_of_a_clock_from_the_future_states_both_clocks(
     assert "2025-06-15 12:00:00" in cause
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=draws(40), deadline=None)
 @given(
     text=st.none()
     | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8),
@@ -252,7 +253,9 @@ def test_the_cause_of_a_clock_from_the_future_states_both_clocks(
     moment=st.none()
     | st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)),
 )
-def test_no_condition_is_ever_null(text: str | None, number: int | None, moment: Any) -> None:
+def test_no_condition_is_ever_null(
+    duck: duckdb.DuckDBPyConnection, text: str | None, number: int | None, moment: Any
+) -> None:
     contract = contract_of(
         Field(
             "word",
@@ -265,9 +268,7 @@ def test_no_condition_is_ever_null(text: str | None, number: int | None, moment:
         Field("number", FieldType("int"), required=True, minimum=0, maximum=9.5),
     )
     row = {"word": text, "number": number, "event_time": moment}
-    connection = duckdb.connect()
-    judged = judge(connection, contract, row)
-    connection.close()
+    judged = judge(duck, contract, row)
     holds = {name: verdict for name, (verdict, _) in judged.items()}
     assert None not in holds.values()
     assert holds["word.enum"] == (text is None or text in ("a", "b"))
@@ -353,7 +354,7 @@ def test_an_interval_beyond_three_digits_of_days_is_refused() -> None:
         interval(timedelta(days=1000))
 
 
-@settings(max_examples=50)
+@settings(max_examples=draws(50))
 @given(st.integers(0, 1000 * 86400 * 1000 - 1))
 def test_an_interval_is_exact_to_the_millisecond(milliseconds: int) -> None:
     length = timedelta(milliseconds=milliseconds)

@@ -19,6 +19,7 @@ from lakehead.contracts.samples import Sampler, sample_events
 from lakehead.contracts.samples.matching import matching
 from lakehead.contracts.validate import Validator
 from lakehead.errors import UserError
+from tests.draws import draws
 
 MOMENT = 1_750_000_000
 
@@ -157,7 +158,7 @@ def drawn(made: Contract, count: int, seed: int = 0) -> list[dict[str, Any]]:
     return list(islice(sample_events(made, seed), count))
 
 
-@examples(max_examples=60, deadline=None)
+@examples(max_examples=draws(60), deadline=None)
 @given(properties=properties, seed=st.integers(0, 100))
 def test_every_event_of_any_contract_is_valid(properties: list[dict[str, Any]], seed: int) -> None:
     made = contract(properties)
@@ -167,7 +168,7 @@ def test_every_event_of_any_contract_is_valid(properties: list[dict[str, Any]], 
         assert list(event) == [f.name for f in made.fields]
 
 
-@examples(max_examples=60, deadline=None)
+@examples(max_examples=draws(60), deadline=None)
 @given(properties=properties, seed=st.integers(0, 100))
 def test_the_same_seed_gives_the_same_events(properties: list[dict[str, Any]], seed: int) -> None:
     made = contract(properties)

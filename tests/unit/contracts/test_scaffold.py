@@ -10,6 +10,7 @@ from lakehead.contracts.load import contract_from_text
 from lakehead.contracts.model import Contract
 from lakehead.contracts.scaffold import scaffold
 from lakehead.errors import UserError
+from tests.draws import draws
 
 
 def guessed(source: Path) -> Contract:
@@ -99,7 +100,9 @@ def test_what_cannot_be_read_says_so(tmp_path: Path, name: str) -> None:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=draws(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
     content=st.binary(max_size=80) | st.text(max_size=60).map(lambda t: t.encode("utf-8", "ignore"))

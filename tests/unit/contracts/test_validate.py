@@ -21,6 +21,7 @@ from lakehead.contracts.rules import row_rules
 from lakehead.contracts.types import FieldType
 from lakehead.contracts.validate import InvalidEvent, Validator, event_type
 from lakehead.contracts.validate.values import shown
+from tests.draws import draws
 
 NOW = datetime(2025, 6, 15, 12, tzinfo=UTC)
 CLOCK = Field("event_time", FieldType("timestamp"), required=True)
@@ -434,7 +435,7 @@ def values_of(name: str, value: st.SearchStrategy[Any]) -> st.SearchStrategy[Any
 
 
 @pytest.mark.parametrize("name", EVERY)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=draws(60), deadline=None)
 @given(data=st.data())
 def test_the_fast_check_takes_what_the_full_one_finds_valid_and_no_more(
     name: str, data: st.DataObject
@@ -485,7 +486,7 @@ def read_back(event: Any, validator: Validator) -> Any:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=draws(100), deadline=None)
 @given(data=st.data())
 def test_what_is_read_back_is_what_was_given(kind: str, data: st.DataObject) -> None:
     validator = EVERY[f"{kind}_any"]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from lakehead.contracts.expression import parse_condition, render
 from lakehead.contracts.types import FieldType
 from lakehead.contracts.validate.condition import compile_condition
+from tests.draws import draws
 
 ZIP = FieldType("object", members=(("zip", FieldType("int")),))
 COLUMNS = {
@@ -160,7 +161,7 @@ def duck() -> duckdb.DuckDBPyConnection:
     return duckdb.connect()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=draws(300), deadline=None)
 @given(condition=CONDITION, row=ROW)
 @example(condition="NOT (a > 1 AND b > 1)", row=dict.fromkeys(["a", "b"]))
 def test_a_condition_answers_as_its_sql(

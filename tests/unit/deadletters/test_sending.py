@@ -15,6 +15,7 @@ from lakehead.deadletters import sending
 from lakehead.deadletters.ledger import Ledger
 from lakehead.deadletters.log import Batch, Coordinates, MemoryLog, Outgoing, OutOfSequence, Refused
 from lakehead.deadletters.sending import REMEMBERED_SECONDS, Sender
+from tests.draws import draws
 
 STREAM = "orders"
 DEAD = [Outgoing(p, o, b"k%d" % o, b"{%d}" % o) for p in range(2) for o in range(5)]
@@ -143,7 +144,7 @@ def network(events: Iterator[str], late: list[Late], log: MemoryLog) -> Callable
     return arrives
 
 
-@hypothesis_settings(max_examples=40)
+@hypothesis_settings(max_examples=draws(40))
 @given(
     fates=st.lists(st.sampled_from(["arrives", "lost", "unheard", "late"]), max_size=12),
     kills=st.lists(st.integers(0, 25), max_size=4),

@@ -16,6 +16,7 @@ from lakehead.jobs.records import Attempt, Desired, Observed
 from lakehead.jobs.spec import Insert, JobSpec, compile_job, consumer_group
 from lakehead.models.load import bound_models
 from lakehead.settings import INSTALL_ROOT, Settings, Tuning
+from tests.draws import draws
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=5)
 SPECS = st.builds(
@@ -31,7 +32,9 @@ ATTEMPTS = st.builds(
 )
 SPEC = JobSpec("orders", ("m",), {"a": "b"}, ("CREATE",), (Insert("landing.orders", "INSERT"),))
 SAME_HOME = settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=draws(30),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 

@@ -16,6 +16,7 @@ from written_models import WINDOW, bound, counts
 from lakehead.models import duckdb as model_duckdb
 from lakehead.models.bind import Bound
 from lakehead.models.windows import Cumulate, Hop, Session, Window
+from tests.draws import draws
 
 SECOND = 1_000
 WINDOWS = {
@@ -121,7 +122,7 @@ def expected(model: Bound, rows: Sequence[Row], keyed: bool, late: bool) -> Answ
 # The answers
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=draws(40), deadline=None)
 @given(rows=ORDERS, keyed=st.booleans(), late=st.booleans())
 @pytest.mark.parametrize("kind", WINDOWS)
 def test_windows(
@@ -135,7 +136,7 @@ TOP = summed("tumble", True, " HAVING COUNT(*) > 1 ORDER BY total DESC LIMIT 2")
 LEAST = summed("hop", True, " ORDER BY most, n DESC LIMIT 1")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=draws(60), deadline=None)
 @given(rows=ORDERS, late=st.booleans())
 def test_the_top_rows_of_each_window_null_being_the_least(
     con: duckdb.DuckDBPyConnection, rows: list[Row], late: bool
@@ -179,7 +180,7 @@ ROWS = bound(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=draws(30), deadline=None)
 @given(rows=ORDERS, late=st.booleans())
 def test_a_filter_is_in_time_for_every_row(
     con: duckdb.DuckDBPyConnection, rows: list[Row], late: bool
@@ -205,7 +206,7 @@ def distinct(keep: str) -> Bound:
 DEDUP = {keep: distinct(keep) for keep in ("first", "last")}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=draws(60), deadline=None)
 @given(rows=ORDERS, late=st.booleans(), keep=st.sampled_from(["first", "last"]))
 def test_dedup_keeps_the_first_or_the_last_by_time_and_place(
     con: duckdb.DuckDBPyConnection, rows: list[Row], late: bool, keep: str
@@ -236,7 +237,7 @@ def test_dedup_keeps_the_first_or_the_last_by_time_and_place(
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=draws(40), deadline=None)
 @given(rows=ORDERS)
 @pytest.mark.parametrize("kind", ["tumble", "hop", "cumulate"])
 def test_each_row_is_told_with_its_windows(

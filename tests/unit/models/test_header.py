@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from lakehead.contracts.types import FieldType
 from lakehead.models.header import Header, ModelProblem, parse_header, split
 from lakehead.models.windows import Hop, Session
+from tests.draws import draws
 
 WINDOW = """
 model: m
@@ -279,7 +280,7 @@ NODES = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=draws(100), deadline=None)
 @given(
     text=st.sampled_from([WINDOW, DEDUP, ROWS, JOIN, SEQUENCE]),
     path=st.sampled_from(KEYS.split()),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from written_models import WINDOW, bound, counts, model
 
 from lakehead.models.bind import Bound
+from tests.draws import draws
 
 PAYMENTS = rows_of(
     st.fixed_dictionaries(
@@ -72,7 +73,7 @@ JOINED = {
 }
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=draws(30), deadline=None)
 @given(left=ORDERS, right=PAYMENTS, late=st.booleans())
 @pytest.mark.parametrize("span", JOINED)
 def test_an_interval_join_has_the_pairs_in_its_span(
@@ -119,7 +120,7 @@ ENRICHED = {
 }
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=draws(40), deadline=None)
 @given(left=ORDERS, right=CUSTOMERS, late=st.booleans())
 @pytest.mark.parametrize("join", ENRICHED)
 def test_a_temporal_join_has_the_newest_version_up_to_the_event(
@@ -165,7 +166,7 @@ SEQUENCES = {
 }
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=draws(40), deadline=None)
 @given(rows=ORDERS, late=st.booleans())
 @pytest.mark.parametrize("name", SEQUENCES)
 def test_a_sequence_is_of_rows_that_follow_each_other(
@@ -243,7 +244,7 @@ ON_STREAM = {
 }
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=draws(20), deadline=None)
 @given(rows=ORDERS, late=st.booleans())
 @pytest.mark.parametrize(("reads", "kind"), ON_MODELS)
 def test_a_model_on_a_model_is_one_over_the_stream(

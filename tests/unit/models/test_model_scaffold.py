@@ -25,6 +25,7 @@ from lakehead.models.scaffold import (
 from lakehead.models.scaffold_cases import scaffold_cases
 from lakehead.models.testing import Suite, open_runner
 from lakehead.settings import INSTALL_ROOT
+from tests.draws import draws
 from tests.unit.contracts.strategies import MANY, STREAM, contracts, to_yaml
 
 CONTRACTS = {c.stream: c for c in load_contracts(INSTALL_ROOT / "schemas")}
@@ -99,7 +100,7 @@ def test_orders_and_payments_meet_at_the_invoice(written: Written) -> None:
     assert "ON o.invoice = p.invoice" in text
 
 
-@settings(max_examples=MANY // 4)
+@settings(max_examples=draws(MANY // 4))
 @given(document=contracts())
 def test_a_first_model_of_any_contract_holds_or_says_why_there_is_none(
     written: Written, document: Any

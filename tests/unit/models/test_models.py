@@ -26,6 +26,7 @@ from lakehead.models.model import (
     root_stream,
 )
 from lakehead.settings import INSTALL_ROOT, Settings
+from tests.draws import draws
 
 COLUMNS = {"id": "string"}
 SELECT = "SELECT id FROM orders"
@@ -299,7 +300,7 @@ def test_the_text_as_it_is_compiles() -> None:
     compiles(parse_model(TEXT, "m"), CONTRACTS)
 
 
-@hypothesis_settings(max_examples=150, deadline=None)
+@hypothesis_settings(max_examples=draws(150), deadline=None)
 @given(at=st.integers(0, len(TEXT)), cut=st.integers(0, 20), put=st.text(max_size=4))
 def test_a_mutated_text_compiles_or_is_refused(at: int, cut: int, put: str) -> None:
     try:
@@ -317,7 +318,7 @@ SQL_WORDS = (
 )
 
 
-@hypothesis_settings(max_examples=150, deadline=None)
+@hypothesis_settings(max_examples=draws(150), deadline=None)
 @given(words=st.lists(st.sampled_from(SQL_WORDS.split()), max_size=12))
 def test_any_words_compile_or_are_refused(words: list[str]) -> None:
     header = TEXT[: TEXT.index("*/") + 2]

@@ -18,6 +18,7 @@ from lakehead.contracts.scaffold import scaffold
 from lakehead.models.bind import Bound, bind
 from lakehead.models.model import parse_model
 from lakehead.proof.lateness import judge_rows, judge_second, late_rows
+from tests.draws import draws
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CONTRACTS = {
@@ -96,15 +97,21 @@ def time(ms: int | None) -> datetime | None:
     return None if ms is None else EPOCH + timedelta(milliseconds=ms)
 
 
+def insert(lake: duckdb.DuckDBPyConnection, table: str, rows: list[tuple[Any, ...]]) -> None:
+    if rows:
+        marks = ", ".join(f"({', '.join('?' * len(row))})" for row in rows)
+        lake.execute(f"INSERT INTO {table} VALUES {marks}", [v for row in rows for v in row])
+
+
 def judged(
     lake: duckdb.DuckDBPyConnection, kind: str, landed: list[Landed], mart: list[Answered]
 ) -> dict[tuple[int, int], int | None]:
     """Partition and offset -> ``late$ms``."""
-    for table in (
+    gone = (
         *("landing", "mart", "landing_files", "mart_files", "judged_rows"),
         *("fired", "reconciles", "settled_upto"),
-    ):
-        lake.execute(f"DROP TABLE IF EXISTS {table}")
+    )
+    lake.execute("".join(f"DROP TABLE IF EXISTS {table};" for table in gone))
     clock = BOUND[kind].model.clock
     times = [clock, "event_time", "right_event_time"] if kind == "join" else [clock]
     lake.execute(
@@ -117,27 +124,19 @@ def judged(
     )
     for side in ("landing", "mart"):
         lake.execute(f"CREATE TABLE {side}_files (lake_file VARCHAR, checkpoint BIGINT)")
-    for row in landed:
-        lake.execute(
-            "INSERT INTO landing VALUES ('x', ?, ?, ?, ?, ?)",
-            [
-                time(row.ms),
-                row.partition,
-                row.offset,
-                time(row.watermark),
-                f"file {row.checkpoint}",
-            ],
-        )
-    for answer in mart:
-        lake.execute(
-            f"INSERT INTO mart VALUES ({'?, ' * len(times)}?, ?)",
-            [*[time(answer.ms)] * len(times), answer.settled, f"file {answer.checkpoint}"],
-        )
+    insert(
+        lake,
+        "landing",
+        [
+            ("x", time(r.ms), r.partition, r.offset, time(r.watermark), f"file {r.checkpoint}")
+            for r in landed
+        ],
+    )
+    answers = [(*[time(a.ms)] * len(times), a.settled, f"file {a.checkpoint}") for a in mart]
+    insert(lake, "mart", answers)
     for side, files in (("landing", landed), ("mart", mart)):
-        for checkpoint in {f.checkpoint for f in files}:
-            lake.execute(
-                f"INSERT INTO {side}_files VALUES (?, ?)", [f"file {checkpoint}", checkpoint]
-            )
+        checkpoints = {f.checkpoint for f in files}
+        insert(lake, f"{side}_files", [(f"file {c}", c) for c in checkpoints])
     judge_rows(lake, BOUND[kind].model, "mart", "landing")
     rows = lake.execute('SELECT kafka_partition, kafka_offset, "late$ms" FROM judged_rows')
     return {(p, o): late for p, o, late in rows.fetchall()}
@@ -242,7 +241,7 @@ MART = st.lists(
     | st.builds(Answered, MILLIS, st.none(), OFFSETS),
     max_size=5,
 )
-SHARED = settings(max_examples=40, deadline=None)
+SHARED = settings(max_examples=draws(40), deadline=None)
 
 
 @pytest.fixture(scope="module")

@@ -30,6 +30,7 @@ from lakehead.streams.own_data import OwnDataOptions, Published, RowsRejected, p
 from lakehead.streams.own_data.file import format_of
 from lakehead.streams.produce.sending import Progress
 from lakehead.streams.sinks import MemorySink
+from tests.draws import draws
 
 ROW = {
     "invoice": "489434",
@@ -107,7 +108,9 @@ def test_the_manifest_is_written(run: Run, tmp_path: Path, fresh: Settings) -> N
 
 
 @examples(
-    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=draws(10),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(seed=st.integers(0, 1000), kind=st.sampled_from(["jsonl", "csv", "parquet"]))
 def test_any_valid_event_comes_through_any_format(

@@ -19,6 +19,7 @@ from lakehead.settings import Settings
 from lakehead.streams.manifest import Manifest, read_manifests
 from lakehead.streams.produce import Faults, ProduceOptions, Progress, produce, produce_streams
 from lakehead.streams.sinks import MemorySink
+from tests.draws import draws
 
 NOW = 1_750_000_000.0
 Refusal = Callable[[bytes | None, float], str | None]
@@ -95,7 +96,7 @@ def coordinates(manifest: Manifest) -> set[tuple[int, int]]:
     return {(p, o) for p, o, _ in manifest.poison.coordinates}
 
 
-@examples(max_examples=10, deadline=None)
+@examples(max_examples=draws(10), deadline=None)
 @given(options=timed_plans)
 def test_the_manifest_is_what_the_sink_holds(
     options: ProduceOptions,
@@ -143,7 +144,7 @@ def test_the_manifest_is_what_the_sink_holds(
     assert manifest.event_time == ((min(times), max(times)) if times else None)
 
 
-@examples(max_examples=10, deadline=None)
+@examples(max_examples=draws(10), deadline=None)
 @given(options=timed_plans)
 def test_every_fault_is_at_its_coordinates(
     options: ProduceOptions, settings: Settings, contract: Contract, new_clock: NewClock
@@ -182,7 +183,7 @@ def test_every_fault_is_at_its_coordinates(
     assert not {r.at_partition for r in faulty.records} & set(keys.idle_partitions)
 
 
-@examples(max_examples=10, deadline=None)
+@examples(max_examples=draws(10), deadline=None)
 @given(options=timed_plans, shift=st.integers(1, 10**8))
 def test_the_same_seed_gives_the_same_bytes_but_for_the_shift(
     options: ProduceOptions,
