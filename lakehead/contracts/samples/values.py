@@ -65,7 +65,8 @@ def values_of(field: Field) -> Draw:
         case "string":
             return _string(field)
         case "int" | "long":
-            low, high = _range(field, _LIMITS[kind])
+            limit = _LIMITS[kind]
+            low, high = _range(field, -limit, limit - 1)
             return lambda random, moment: random.randint(low, high)
         case "float" | "double":
             return _float(field)
@@ -167,8 +168,9 @@ def _string(field: Field) -> Draw:
     return words
 
 
-def _range(field: Field, limit: int, scale: int = 0) -> tuple[int, int]:
-    """The whole numbers, in units of ``10**-scale``, that keep the field's bounds."""
+def _range(field: Field, least: int, most: int, scale: int = 0) -> tuple[int, int]:
+    """The whole numbers, in units of ``10**-scale``, that keep the field's bounds and are of its
+    type, which holds ``least`` to ``most`` of them."""
     unit = 10**scale
     low = None if field.minimum is None else math.ceil(_number(field.minimum) * unit)
     high = None if field.maximum is None else math.floor(_number(field.maximum) * unit)
@@ -176,7 +178,7 @@ def _range(field: Field, limit: int, scale: int = 0) -> tuple[int, int]:
         low = 0 if high is None or high >= 0 else high - _SPAN * unit
     if high is None:
         high = low + _SPAN * unit
-    low, high = max(low, -limit), min(high, limit - 1)
+    low, high = max(low, least), min(high, most)
     if low > high:
         raise ValueError(f"no {field.type} is between {field.minimum} and {field.maximum}")
     return low, high
@@ -189,7 +191,8 @@ def _number(bound: object) -> Decimal:
 
 def _decimal(field: Field) -> Draw:
     scale = field.type.scale
-    low, high = _range(field, 10**field.type.precision, scale)
+    most = 10**field.type.precision - 1
+    low, high = _range(field, -most, most, scale)
     return lambda random, moment: Decimal(random.randint(low, high)).scaleb(-scale, _EXACT)
 
 

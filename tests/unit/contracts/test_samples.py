@@ -217,6 +217,14 @@ def test_examples_come_first_where_they_are_valid() -> None:
     assert {e["fare"] for e in drawn(made, 50)} == {Decimal("1.5"), Decimal("2.25")}
 
 
+def test_a_bound_beyond_the_type_gives_values_of_the_type() -> None:
+    tenths = {"logicalType": "number", "physicalType": "decimal(1,1)", "required": True}
+    made = contract([{"name": "share", "logicalTypeOptions": {"minimum": -100000}} | tenths])
+    shares = [e["share"] for e in drawn(made, 500)]
+    assert min(shares) == Decimal("-0.9")
+    assert max(shares) == Decimal("0.9")
+
+
 @pytest.mark.parametrize(
     "kind",
     [
