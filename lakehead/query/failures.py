@@ -8,6 +8,15 @@ import duckdb
 from lakehead.errors import LakeheadError, SystemFailure, UserError
 from lakehead.lake.snapshots import SnapshotGone
 
+# Through Arrow an error comes as an OSError whose text begins with DuckDB's name for its kind.
+_THROUGH_ARROW = {
+    "IO Error": duckdb.IOException,
+    "INTERNAL Error": duckdb.InternalException,
+    "FATAL Error": duckdb.FatalException,
+    "INTERRUPT Error": duckdb.InterruptException,
+    "Out of Memory Error": duckdb.OutOfMemoryException,
+    "Permission Error": duckdb.PermissionException,
+}
 HINT = 'lakehead query "SHOW TABLES"'
 
 
@@ -18,6 +27,11 @@ def translated() -> Iterator[None]:
         yield
     except (duckdb.Error, RuntimeError) as error:
         raise _as_lakehead(error) from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        kind = _THROUGH_ARROW.get(str(error).split(":", 1)[0], duckdb.Error)
+        raise _as_lakehead(kind(str(error))) from error
 
 
 def _as_lakehead(error: Exception) -> LakeheadError:

@@ -6,21 +6,30 @@ whole or not at all.
 
 import contextlib
 import os
+import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO, TYPE_CHECKING, BinaryIO
 
 from lakehead.errors import SystemFailure, UserError
+from lakehead.query.paging import page
 from lakehead.query.result import Result
 from lakehead.query.text import csv_line, csv_text, json_text, shown_text
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 SHOWN_ROWS = 100
 _CELL_WIDTH = 60
 _NUMBERS = ("INT", "UINT", "BIGINT", "HUGEINT", "DECIMAL", "DOUBLE", "FLOAT")
+# An underscore within a word is no markup, and column names are full of them.
+_MARKUP = re.compile(r"[\\`*\[\]<>|~&$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _EXPLAINED = ["explain_key", "explain_value"]
-_SUFFIXES = {".arrows": "arrow", ".ndjson": "jsonl"}
+_SUFFIXES = {".arrows": "arrow", ".ndjson": "jsonl", ".md": "markdown"}
+# Below the rows of a table: the line that counts them, and the prompt. Above: two of the head.
+_LINES_AROUND = 4
 
 
 def write(
@@ -28,9 +37,10 @@ def write(
 ) -> int:
     """Write all of ``result`` to ``path``, else to standard output; gives the rows written.
 
-    ``format`` is one of `FORMATS`: table (the first ``limit`` rows), csv, json (a list of
-    objects), jsonl (an object a line), arrow (IPC stream), parquet. How values are written is in
-    `lakehead.query.text`. A reader that closes the pipe early ends the writing quietly.
+    ``format`` is one of `FORMATS`: table (the first ``limit`` rows; in a pager where it does not
+    fit the screen), csv, json (a list of objects), jsonl (an object a line), markdown (a table),
+    arrow (IPC stream), parquet. How values are written is in `lakehead.query.text`. A reader that
+    closes the pipe early ends the writing quietly.
 
     Raises:
         UserError: no such format; a binary format to a terminal; ``path`` cannot be written;
@@ -73,7 +83,8 @@ def format_for(path: Path) -> str:
     suffix = path.suffix.lower()
     format = _SUFFIXES.get(suffix, suffix.removeprefix("."))
     if format not in FORMATS:
-        known = ", ".join(f".{name}" for name in FORMATS if name != "table")
+        own = {f".{name}" for name in FORMATS if name != "table"}
+        known = ", ".join(sorted(own | _SUFFIXES.keys()))
         raise UserError(f"{path.name!r} does not say its format; expected one of {known}")
     return format
 
@@ -100,9 +111,8 @@ def _to_table(result: Result, out: IO[str], limit: int) -> int:
         out.writelines(f"{row[1]}\n" for row in rows)
         return len(rows)
     more, rows = len(rows) > limit, rows[:limit]
-    _draw(result, rows, out)
-    note = f"the first {limit} rows; there are more" if more else _counted(len(rows))
-    out.write(f"({note})\n")
+    note = f"(the first {limit} rows; there are more)" if more else f"({_counted(len(rows))})"
+    _show(_drawn(result, rows), len(rows), note, out)
     return len(rows)
 
 
@@ -110,9 +120,8 @@ def _counted(rows: int) -> str:
     return "1 row" if rows == 1 else f"{rows} rows"
 
 
-def _draw(result: Result, rows: list[tuple[object, ...]], out: IO[str]) -> None:
+def _drawn(result: Result, rows: list[tuple[object, ...]]) -> "Table":
     from rich import box
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -133,9 +142,30 @@ def _draw(result: Result, rows: list[tuple[object, ...]], out: IO[str]) -> None:
                 for v, t in zip(row, types, strict=True)
             )
         )
-    # Into a pipe or a file, no line is cut to the width of a terminal that is not there.
-    width = None if out.isatty() else (_CELL_WIDTH + 3) * max(1, len(types))
-    Console(file=out, width=width, highlight=False).print(table)
+    return table
+
+
+def _show(table: "Table", rows: int, note: str, out: IO[str]) -> None:
+    """Each column as wide as it is, up to `_CELL_WIDTH`: only without a pager is more cut away."""
+    import io
+
+    from rich.console import Console
+
+    screen = Console(file=out, highlight=False)
+    natural = (_CELL_WIDTH + 3) * max(1, len(table.columns))
+    if out.isatty():
+        width = screen.measure(table, options=screen.options.update(width=natural)).maximum
+        if width > screen.width or rows + _LINES_AROUND > screen.height:
+            coloured = screen.color_system is not None
+            text = io.StringIO()
+            Console(file=text, width=width, force_terminal=coloured, highlight=False).print(table)
+            if page(f"{text.getvalue()}{note}\n"):
+                return
+        screen.print(table)
+    else:
+        # Into a pipe or a file, no line is cut to the width of a terminal that is not there.
+        Console(file=out, width=natural, highlight=False).print(table)
+    out.write(f"{note}\n")
 
 
 def _to_csv(result: Result, out: BinaryIO) -> int:
@@ -176,6 +206,25 @@ def _objects(result: Result) -> Iterator[list[str]]:
             + "}"
             for row in chunk
         ]
+
+
+def _to_markdown(result: Result, out: BinaryIO) -> int:
+    types = [column.type for column in result.columns]
+    marks = ("---:" if t.startswith(_NUMBERS) else "---" for t in types)
+    head = [markdown_line(shown_text(column.name) for column in result.columns)]
+    out.write("".join([*head, markdown_line(marks, escaped=True)]).encode())
+    count = 0
+    for chunk in result.rows():
+        lines = (markdown_line(map(shown_text, row, types)) for row in chunk)
+        out.write("".join(lines).encode())
+        count += len(chunk)
+    return count
+
+
+def markdown_line(cells: Iterable[str], escaped: bool = False) -> str:
+    """A row of a table of GitHub's Markdown; what it would take for markup is escaped."""
+    texts = cells if escaped else (_MARKUP.sub(r"\\\g<0>", cell) for cell in cells)
+    return f"| {' | '.join(texts)} |\n"
 
 
 def _to_arrow(result: Result, out: BinaryIO) -> int:
@@ -231,6 +280,7 @@ _WRITERS: dict[str, Callable[[Result, BinaryIO], int]] = {
     "csv": _to_csv,
     "json": _to_json,
     "jsonl": _to_jsonl,
+    "markdown": _to_markdown,
     "arrow": _to_arrow,
     "parquet": _to_parquet,
 }

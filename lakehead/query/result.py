@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from lakehead.lake.leases import Lease
 from lakehead.lake.snapshots import TableState
 from lakehead.query.failures import translated
+from lakehead.query.freshness import Freshness
 
 if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped]
@@ -29,7 +31,8 @@ class Result:
     """The answer to one query. Read it once, by `rows` or by `batches`; close it after.
 
     ``columns`` have different names: a second ``n`` is ``n_1``. ``tables`` says what was read:
-    table name -> its state at the start of the query.
+    table name -> its state at the start of the query. ``freshness`` is by table, of those that were
+    read up to the last event. ``lease`` is given back as it is closed.
     """
 
     def __init__(
@@ -38,8 +41,11 @@ class Result:
         sql: str,
         params: object = None,
         tables: Mapping[str, TableState] | None = None,
+        lease: Lease | None = None,
     ) -> None:
+        self._lease = lease or Lease()
         self.tables = dict(tables or {})
+        self.freshness: Mapping[str, Freshness] = {}
         self._con = con
         self._worker = ThreadPoolExecutor(1, "duckdb")
         try:
@@ -81,6 +87,7 @@ class Result:
     def close(self) -> None:
         self._worker.shutdown()
         self._con.close()
+        self._lease.close()
 
     def __enter__(self) -> "Result":
         return self
@@ -94,15 +101,30 @@ class Result:
         self.close()
 
     def _wait(self, work: "Callable[[], T]") -> T:
-        # DuckDB does not look for signals while it fetches, so it works in another thread.
-        future = self._worker.submit(work)
-        try:
-            with translated():
-                return future.result()
-        except KeyboardInterrupt:
-            self._con.interrupt()
-            future.exception()
-            raise
+        return _waited(self._worker, self._con, work)
+
+
+def interruptible(con: "DuckDBPyConnection", work: "Callable[[], T]") -> T:
+    """What ``work`` gives, whose statements Ctrl-C stops.
+
+    Raises:
+        KeyboardInterrupt: after they have stopped.
+        LakeheadError: in the place of DuckDB's own errors.
+    """
+    with ThreadPoolExecutor(1, "duckdb") as worker:
+        return _waited(worker, con, work)
+
+
+def _waited(worker: ThreadPoolExecutor, con: "DuckDBPyConnection", work: "Callable[[], T]") -> T:
+    # DuckDB does not look for signals while it works, so it does so in another thread.
+    future = worker.submit(work)
+    try:
+        with translated():
+            return future.result()
+    except KeyboardInterrupt:
+        con.interrupt()
+        future.exception()
+        raise
 
 
 def _unique(names: list[str]) -> list[str]:

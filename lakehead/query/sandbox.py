@@ -8,7 +8,9 @@ files, with no way to undo that.
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,13 +61,22 @@ class Reading:
     """What one statement asks of the lake.
 
     ``tables``: qualified names, as written. ``show_tables``: it is just SHOW TABLES.
-    ``whole_lake``: it asks the system views, which must know every table.
+    ``whole_lake``: it asks the system views, which must know every table. ``explain``: it asks how.
     """
 
     sql: str
     tables: tuple[str, ...]
     show_tables: bool
     whole_lake: bool
+    explain: bool = False
+
+
+@dataclass(frozen=True)
+class Guest:
+    """Somebody who is not the owner of the lake: the tables they see, the memory DuckDB has."""
+
+    sees: Callable[[str], bool]
+    memory_bytes: int
 
 
 def read(con: "DuckDBPyConnection", sql: str) -> Reading:
@@ -92,7 +103,8 @@ def read(con: "DuckDBPyConnection", sql: str) -> Reading:
             else:
                 whole_lake |= _is_system(node)
     only_show = show_tables and not explain and _SHOW_TABLES.fullmatch(query) is not None
-    return Reading(explain + query, tuple(tables), only_show, whole_lake and not only_show)
+    whole = whole_lake and not only_show
+    return Reading(explain + query, tuple(tables), only_show, whole, bool(explain))
 
 
 def configuration(spill: Path, memory_bytes: int) -> dict[str, Any]:
@@ -123,8 +135,7 @@ def _one_query(sql: str) -> tuple[str, str]:
     if match := _EXPLAIN.match(text):
         explain = f"{match[0].strip()} "
         text = text[match.end() :]
-    with translated():
-        statements = duckdb.extract_statements(text)
+    statements = extracted(text)
     if not statements:
         raise UserError("the SQL is empty", HINT)
     if any(s.type == duckdb.StatementType.CREATE and not s.query for s in statements):
@@ -138,6 +149,22 @@ def _one_query(sql: str) -> tuple[str, str]:
         kind = statements[0].type.name
         raise UserError(f"a query may only read: SELECT, SHOW, DESCRIBE, EXPLAIN; this is {kind}")
     return text, explain
+
+
+def extracted(text: str) -> "list[duckdb.Statement]":
+    """The statements of a text, of which nothing is run.
+
+    By a connection that reads no file: to see what IMPORT DATABASE is, DuckDB reads its scripts.
+    """
+    with translated():
+        return list(_locked_away().cursor().extract_statements(text))
+
+
+@cache
+def _locked_away() -> "DuckDBPyConnection":
+    con = duckdb.connect()
+    lock(con, [])
+    return con
 
 
 def _tree(con: "DuckDBPyConnection", query: str) -> dict[str, Any]:

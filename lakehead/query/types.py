@@ -43,6 +43,14 @@ def duckdb_type(iceberg: str | dict[str, Any]) -> str:
     )
 
 
+def type_name(iceberg: str | dict[str, Any]) -> str:
+    """As `duckdb_type`; what DuckDB has no type for, as Iceberg calls it."""
+    try:
+        return duckdb_type(iceberg)
+    except UserError:
+        return str(iceberg if isinstance(iceberg, str) else iceberg["type"])
+
+
 def _nested(iceberg: dict[str, Any]) -> str:
     match iceberg["type"]:
         case "struct":
@@ -73,3 +81,8 @@ def has_escaped_name(iceberg: str | dict[str, Any]) -> bool:
 def quoted(identifier: str) -> str:
     """An SQL identifier, whatever is in it."""
     return '"' + identifier.replace('"', '""') + '"'
+
+
+def quoted_table(name: str) -> str:
+    """``landing.orders`` as ``"landing"."orders"``."""
+    return ".".join(map(quoted, name.split(".")))

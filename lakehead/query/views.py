@@ -21,10 +21,17 @@ FILE_COLUMN = "lake_file"
 
 
 def make_view(
-    con: "DuckDBPyConnection", state: TableState, plan: Plan, with_file: bool = False
+    con: "DuckDBPyConnection",
+    state: TableState,
+    plan: Plan,
+    with_file: bool = False,
+    prefix: str = "",
 ) -> None:
-    """Make ``<namespace>.<table>``; ``with_file`` adds ``lake_file``: a row's `DataFile.path`."""
-    namespace, _, table = state.name.rpartition(".")
+    """Make ``<namespace>.<table>``; ``with_file`` adds ``lake_file``: a row's `DataFile.path`.
+
+    ``prefix`` is put before the namespace.
+    """
+    namespace, _, table = f"{prefix}{state.name}".rpartition(".")
     con.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(namespace)}")
     target = f"{quoted(namespace)}.{quoted(table)}"
     if not plan.files:

@@ -21,11 +21,12 @@ import pytest
 from every_type import every_type_schema
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from lakehead.errors import UserError
 from lakehead.lake.catalog import open_catalog
 from lakehead.query.engine import run
-from lakehead.query.output import BINARY, FORMATS, format_for, write
+from lakehead.query.output import BINARY, FORMATS, format_for, markdown_line, write
 from lakehead.query.text import csv_line, csv_text, json_text, shown_text
 from lakehead.settings import Settings
 
@@ -158,7 +159,7 @@ def test_unknown_formats(extremes: Settings) -> None:
     expected = "'xml'; expected one of table, csv"
     with pytest.raises(UserError, match=expected), run(extremes, "SELECT 1") as result:
         write(result, "xml")
-    with pytest.raises(UserError, match=r"expected one of \.csv"):
+    with pytest.raises(UserError, match=r"expected one of \.arrow, "):
         format_for(Path("answer.xls"))
 
 
@@ -186,6 +187,96 @@ def test_standard_output(
         assert pa.ipc.open_stream(out).read_all().to_pylist() == [{"n": 42}]
     else:
         assert b"42" in out
+
+
+def test_markdown_numbers_to_the_right(extremes: Settings, tmp_path: Path) -> None:
+    path = tmp_path / "a.md"
+    assert written(extremes, "SELECT 'x|y' AS a_b, NULL AS n, 1.50 AS d", path) == 1
+    assert path.read_text() == "| a_b | n | d |\n| --- | ---: | ---: |\n| x\\|y | NULL | 1.50 |\n"
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1))
+def test_markdown_reads_as_what_was_written(cells: list[str]) -> None:
+    """No value becomes markup, or a cell of its own. Blanks around a cell are not kept."""
+    shown = [shown_text(cell) for cell in cells]
+    marks = markdown_line(["---"] * len(cells), escaped=True)
+    text = f"{markdown_line('h' * len(cells))}{marks}{markdown_line(shown)}"
+    inline = [t for t in MarkdownIt("commonmark").enable("table").parse(text) if t.type == "inline"]
+    assert all(child.type == "text" for t in inline for child in t.children or [])
+    read = ["".join(child.content for child in t.children or []) for t in inline]
+    assert read == ["h"] * len(cells) + [cell.strip() for cell in shown]
+
+
+def shown_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, sql: str, size: tuple[int, int]
+) -> str:
+    """What ``sql`` prints on a terminal of so many columns and lines."""
+    leader, terminal = pty.openpty()
+    monkeypatch.setenv("COLUMNS", str(size[0]))
+    monkeypatch.setenv("LINES", str(size[1]))
+    monkeypatch.setenv("TERM", "xterm")
+    with (
+        os.fdopen(leader, "rb", buffering=0) as reader,
+        os.fdopen(terminal, "w") as out,
+        run(settings, sql) as result,
+    ):
+        monkeypatch.setattr(sys, "stdout", out)
+        write(result)
+        out.write("\v")
+        out.flush()
+        shown = b""
+        while not shown.endswith(b"\v"):
+            shown += reader.read(100_000)
+        return shown.removesuffix(b"\v").decode()
+
+
+@pytest.fixture
+def pager(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The file that the pager writes what it is given to, after the value of ``LESS``."""
+    script, seen = tmp_path / "pager", tmp_path / "seen"
+    script.write_text(f"#!/bin/sh\n{{ echo $LESS; cat; }} > {seen}\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("PAGER", str(script))
+    return seen
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["SELECT 'last', range AS n FROM range(21)", "SELECT repeat('x', 50), repeat('y', 50), 'last'"],
+    ids=["too long", "too wide"],
+)
+def test_what_does_not_fit_is_paged(
+    monkeypatch: pytest.MonkeyPatch, extremes: Settings, pager: Path, sql: str
+) -> None:
+    monkeypatch.delenv("LESS", raising=False)
+    assert shown_on_a_terminal(monkeypatch, extremes, sql, (80, 24)) == ""
+    less, *lines = pager.read_text().splitlines()
+    assert less == "-RSX"
+    assert "last" in lines[2] and "…" not in lines[2]
+    assert lines[-1].endswith("rows)" if len(lines) > 10 else "(1 row)")
+
+
+def test_what_fits_is_not_paged(
+    monkeypatch: pytest.MonkeyPatch, extremes: Settings, pager: Path
+) -> None:
+    shown = shown_on_a_terminal(monkeypatch, extremes, "SELECT range FROM range(20)", (80, 24))
+    assert "19" in shown and "(20 rows)" in shown
+    assert not pager.exists()
+
+
+@pytest.mark.parametrize("command", ["", "/no/such/pager"])
+def test_without_a_pager_all_is_printed(
+    monkeypatch: pytest.MonkeyPatch, extremes: Settings, command: str
+) -> None:
+    monkeypatch.setenv("PAGER", command)
+    shown = shown_on_a_terminal(monkeypatch, extremes, "SELECT range FROM range(50)", (80, 24))
+    assert "49" in shown and "(50 rows)" in shown
+
+
+def test_a_pager_that_is_left_early(monkeypatch: pytest.MonkeyPatch, extremes: Settings) -> None:
+    monkeypatch.setenv("PAGER", "true")
+    sql = "SELECT repeat('x', 60) AS a FROM range(100)"
+    assert shown_on_a_terminal(monkeypatch, extremes, sql, (80, 24)) == ""
 
 
 def test_a_reader_that_leaves_early_ends_it_quietly(extremes: Settings) -> None:

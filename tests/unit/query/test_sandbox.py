@@ -24,6 +24,7 @@ REFUSED = [
     "EXPLAIN /* x */ ANALYZE -- y\n COPY (SELECT 1) TO '{out}'",
     "ATTACH '{out}' AS other",
     "EXPORT DATABASE '{out}'",
+    "IMPORT DATABASE '{out}'",
     "INSTALL httpfs",
     "LOAD httpfs",
     "SET memory_limit = '99GB'",
