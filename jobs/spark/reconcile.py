@@ -5,7 +5,8 @@ Used by ``lakehead reconcile``:  python jobs/spark/reconcile.py SPEC.json RESULT
 SPEC.json has ``session`` (Spark settings), ``catalog``, ``dry_run``, and by name ``models``, each
 with ``landing`` (by view, the table and the snapshot of each stream, that of the offsets first),
 ``mart``, ``batch`` (the model's answer over these views), ``closed`` (which rows), ``differing``
-and ``merge`` (SQL). In these ```fence$``` stands for offsets that the landed rows reach.
+and ``merge`` (SQL), and maybe ``kept``: a table, and which rows of it the mart takes as they are,
+in the place of its own. In these ```fence$``` stands for offsets that the landed rows reach.
 
 Progress goes to standard output, a line each; the counts to RESULT.json. Run twice, it changes
 nothing the second time.
@@ -18,23 +19,16 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
+from session import say, session
 
 
 def main(spec_path: Path, result_path: Path) -> None:
     spec = json.loads(spec_path.read_text())
-    builder = SparkSession.builder.appName("lakehead reconcile")
-    for key, value in spec["session"].items():
-        builder = builder.config(key, value)
-    say("starting Spark")
-    spark = builder.getOrCreate()
-    try:
-        spark.catalog.setCurrentCatalog(spec["catalog"])
+    with session(spec, "reconcile") as spark:
         result = {
             name: reconcile(spark, name, model, spec["dry_run"])
             for name, model in spec["models"].items()
         }
-    finally:
-        spark.stop()
     result_path.write_text(json.dumps(result))
 
 
@@ -44,6 +38,10 @@ def reconcile(
     for view, read in spec["landing"].items():
         landed = spark.read.option("versionAsOf", read["snapshot"]).table(read["table"])
         landed.createOrReplaceTempView(view)
+    if kept := spec.get("kept"):
+        say(f"taking over what is kept of {kept['table']}")
+        rows = spark.table(kept["table"]).where(kept["rows"])
+        rows.writeTo(spec["mart"]).overwrite(F.expr(kept["rows"]))
     fence = offsets_fence(spark, spec["landing"])
     say(f"recomputing {name}")
     closed, merge = (spec[k].replace("`fence$`", reached(fence)) for k in ("closed", "merge"))
@@ -83,10 +81,6 @@ def reached(fence: dict[str, int]) -> str:
     own = {p: o for p, o in fence.items() if "/" not in p}
     parts = [f"(kafka_partition = {p} AND kafka_offset <= {o})" for p, o in own.items()]
     return f"({' OR '.join(parts) or 'FALSE'})"
-
-
-def say(text: str) -> None:
-    print(text, flush=True)
 
 
 if __name__ == "__main__":

@@ -3,16 +3,22 @@
 Flink and Spark open the same file by Iceberg's JdbcCatalog; ``CATALOG`` must be one name for all.
 """
 
-from pyiceberg.catalog.sql import SqlCatalog
+from typing import TYPE_CHECKING
 
 from lakehead.lake.snapshots import BUSY_TIMEOUT_S, CATALOG
 from lakehead.settings import Settings
 
+if TYPE_CHECKING:
+    from pyiceberg.catalog.sql import SqlCatalog
+
 __all__ = ["CATALOG", "jdbc_properties", "open_catalog"]
 
 
-def open_catalog(settings: Settings) -> SqlCatalog:
+def open_catalog(settings: Settings) -> "SqlCatalog":
     """The catalog of this home; made if it is not there."""
+    # It takes seconds to import, and who asks where the catalog is does not need it.
+    from pyiceberg.catalog.sql import SqlCatalog
+
     settings.warehouse.mkdir(parents=True, exist_ok=True)
     return SqlCatalog(
         CATALOG,

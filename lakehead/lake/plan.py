@@ -1,30 +1,38 @@
 """Which data files make up a snapshot, straight from its manifests.
 
-A manifest never changes once it is written. So the files that each manifest lists are kept under
-the home, and a newer snapshot reads only the manifests that are new. Manifests are read by
-fastavro (0.05 s to import) and not by pyiceberg (0.6 s for its manifest reader, 2 s with its
-catalog); the tests hold the two equal. Rules: Iceberg spec, "Manifests" and "Sequence number
+A manifest never changes once it is written. So the files that each manifest lists are kept, in
+memory and under the home, and a newer snapshot reads only the manifests that are new. Manifests are
+read by fastavro (0.05 s to import) and not by pyiceberg (0.6 s for its manifest reader, 2 s with
+its catalog); the tests hold the two equal. Rules: Iceberg spec, "Manifests" and "Sequence number
 inheritance".
 """
 
 import contextlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from lakehead.errors import SystemFailure
-from lakehead.lake.snapshots import SnapshotGone, TableState, local_path
+from lakehead.lake.snapshots import Field, SnapshotGone, TableState, local_path
 from lakehead.settings import Settings, write_whole
 
 KEPT_PLANS = 20
-_FORMAT = 1
+_FORMAT = 2
+# Tables whose newest plan a process keeps in memory.
+_KEPT_TABLES = 64
 _DELETED = 2
 _DATA = 0
-# The other columns, bounds and histograms above all, are most of a manifest's bytes.
+# The other columns are most of a manifest's bytes.
 _ENTRY = {"status", "snapshot_id", "sequence_number", "data_file"}
-_FILE = {"content", "file_path", "partition", "record_count", "file_size_in_bytes"}
+_FILE = {
+    *("content", "file_path", "partition", "record_count", "file_size_in_bytes"),
+    *("lower_bounds", "upper_bounds"),
+}
+# Types whose bounds are exact, and are whole numbers as Iceberg writes them.
+_COUNTED = {"int", "long", "date", "timestamp", "timestamptz"}
+_WIDTHS = (4, 8)
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,9 @@ class DataFile:
 
     ``path`` is a local path. ``sequence_number`` is the data sequence number: that of the commit
     whose rows these are, kept when a manifest is rewritten. ``snapshot_id`` is the commit that
-    added the file. ``partition`` is partition field -> value as text.
+    added the file. ``partition`` is partition field -> value as text. ``bounds`` is field id ->
+    least and greatest value, of columns of whole numbers and times: days or microseconds since the
+    epoch.
     """
 
     path: str
@@ -42,22 +52,37 @@ class DataFile:
     sequence_number: int
     snapshot_id: int
     partition: dict[str, str | None]
+    bounds: Mapping[int, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The files of a snapshot. With ``has_deletes``, some rows in them are deleted."""
+    """The files of a snapshot, as ``manifests`` manifests list them.
+
+    With ``has_deletes``, some rows in them are deleted.
+    """
 
     files: tuple[DataFile, ...] = ()
     has_deletes: bool = False
+    manifests: int = 0
 
     @property
     def rows(self) -> int:
         """Rows in the files; the table's rows unless ``has_deletes``."""
         return sum(file.rows for file in self.files)
 
+    def at_least(self, field_id: int, value: int) -> "Plan":
+        """Less the files all of whose values of a column are known to be below ``value``; nulls
+        are of no account."""
+        kept = (f for f in self.files if f.bounds.get(field_id, (value, value))[1] >= value)
+        return replace(self, files=tuple(kept))
+
 
 _Manifests: TypeAlias = dict[str, list[DataFile]]
+_Cached: TypeAlias = tuple[_Manifests, bool]
+# By table: what was planned last, as ``(snapshot id, plan, what the manifests list)``. A process
+# that answers many queries plans each snapshot once.
+_memory: dict[str, tuple[int, Plan, _Manifests]] = {}
 
 
 def plan_files(settings: Settings, state: TableState) -> Plan:
@@ -69,20 +94,39 @@ def plan_files(settings: Settings, state: TableState) -> Plan:
     """
     if state.snapshot is None:
         return Plan()
+    # Two homes may hold copies of one table.
+    key = f"{settings.home}/{state.uuid}"
+    kept = _memory.get(key)
+    if kept and kept[0] == state.snapshot.id:
+        return kept[1]
     folder = settings.home / "cache" / "plans" / state.uuid
     path = folder / f"{state.snapshot.id}.json"
     cached = _load(path)
     if cached is None:
-        cached = _read_snapshot(state.snapshot.manifest_list, _known_manifests(folder))
+        known = kept[2] if kept else _known_manifests(folder)
+        cached = _read_snapshot(state, known)
         _store(path, *cached)
     manifests, has_deletes = cached
-    return Plan(tuple(f for files in manifests.values() for f in files), has_deletes)
+    files = tuple(f for listed in manifests.values() for f in listed)
+    plan = Plan(files, has_deletes, len(manifests))
+    _remember(key, (state.snapshot.id, plan, manifests))
+    return plan
 
 
-def _read_snapshot(manifest_list: str, known: _Manifests) -> tuple[_Manifests, bool]:
+def _remember(key: str, plan: tuple[int, Plan, _Manifests]) -> None:
+    # The one used last goes last. Threads may share this: each step stands for itself.
+    _memory.pop(key, None)
+    _memory[key] = plan
+    for old in list(_memory)[:-_KEPT_TABLES]:
+        _memory.pop(old, None)
+
+
+def _read_snapshot(state: TableState, known: _Manifests) -> _Cached:
+    assert state.snapshot
+    counted = {f.id for fields in state.schemas.values() for f in fields if _is_counted(f)}
     manifests: _Manifests = {}
     has_deletes = False
-    for manifest in _read_avro(manifest_list):
+    for manifest in _read_avro(state.snapshot.manifest_list):
         if not _has_live_files(manifest):
             continue
         location = manifest["manifest_path"]
@@ -91,7 +135,7 @@ def _read_snapshot(manifest_list: str, known: _Manifests) -> tuple[_Manifests, b
         elif location in known:
             manifests[location] = known[location]
         else:
-            manifests[location] = _read_manifest(manifest)
+            manifests[location] = _read_manifest(manifest, counted)
     return manifests, has_deletes
 
 
@@ -102,7 +146,11 @@ def _has_live_files(manifest: dict[str, Any]) -> bool:
     return added is None or existing is None or added + existing > 0
 
 
-def _read_manifest(manifest: dict[str, Any]) -> list[DataFile]:
+def _is_counted(column: Field) -> bool:
+    return isinstance(column.type, str) and column.type in _COUNTED
+
+
+def _read_manifest(manifest: dict[str, Any], counted: set[int]) -> list[DataFile]:
     files = []
     for entry in _read_avro(manifest["manifest_path"], only_needed=True):
         if entry["status"] == _DELETED:
@@ -123,9 +171,26 @@ def _read_manifest(manifest: dict[str, Any]) -> list[DataFile]:
                 sequence_number=sequence_number,
                 snapshot_id=snapshot_id,
                 partition=partition,
+                bounds=_bounds(file, counted),
             )
         )
     return files
+
+
+def _bounds(file: dict[str, Any], counted: set[int]) -> dict[int, tuple[int, int]]:
+    lower, upper = (
+        {b["key"]: b["value"] for b in file.get(name) or () if b["key"] in counted}
+        for name in ("lower_bounds", "upper_bounds")
+    )
+    return {
+        key: (_number(lower[key]), _number(upper[key]))
+        for key in lower.keys() & upper.keys()
+        if len(lower[key]) in _WIDTHS and len(upper[key]) in _WIDTHS
+    }
+
+
+def _number(value: bytes) -> int:
+    return int.from_bytes(value, "little", signed=True)
 
 
 def _read_avro(location: str, only_needed: bool = False) -> Iterator[dict[str, Any]]:
@@ -178,19 +243,25 @@ def _plans(folder: Path) -> list[Path]:
     return [path for _, path in sorted(dated, reverse=True)]
 
 
-def _load(path: Path) -> tuple[_Manifests, bool] | None:
+def _load(path: Path) -> _Cached | None:
     """A cached plan; None if there is none, or none that can be read."""
     try:
         raw = json.loads(path.read_bytes())
         if raw["format"] != _FORMAT:
             return None
         manifests = {
-            location: [DataFile(*file) for file in files]
+            location: [_file(file) for file in files]
             for location, files in raw["manifests"].items()
         }
         return manifests, bool(raw["has_deletes"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _file(values: list[Any]) -> DataFile:
+    *plain, bounds = values
+    exact = {int(key): (low, high) for key, (low, high) in bounds.items()}
+    return DataFile(*[*plain, exact])
 
 
 def _store(path: Path, manifests: _Manifests, has_deletes: bool) -> None:

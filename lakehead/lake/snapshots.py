@@ -5,15 +5,16 @@ library is enough: a query that starts here pays for no Iceberg library. Layouts
 JdbcCatalog (``iceberg_tables``) and the table metadata of the Iceberg spec, versions 1 to 3.
 """
 
+import contextlib
 import difflib
 import gzip
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from lakehead.errors import SystemFailure, UserError
@@ -22,6 +23,7 @@ from lakehead.settings import Settings
 # lakehead.lake.catalog has the same name for pyiceberg, but importing that imports pyiceberg.
 CATALOG = "lake"
 BUSY_TIMEOUT_S = 30.0
+_T = TypeVar("_T")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _READS = 5
 _SHOWN = 5
@@ -65,7 +67,8 @@ class TableState:
 
     ``snapshots`` are all that are retained, oldest first. ``steady_inside``: in every schema that
     the table has had, a name within a nested type stands for the same field. ``refs`` is branch or
-    tag -> snapshot id.
+    tag -> snapshot id, ``tags`` are those of them that are tags. ``log`` is when the main branch
+    came to be at which snapshot, oldest first. ``schemas`` is schema id -> columns.
     """
 
     name: str
@@ -76,6 +79,22 @@ class TableState:
     snapshots: tuple[Snapshot, ...]
     steady_inside: bool
     refs: Mapping[str, int]
+    tags: Mapping[str, int] = field(default_factory=dict)
+    log: tuple[tuple[datetime, int], ...] = ()
+    schemas: Mapping[int | None, tuple[Field, ...]] = field(default_factory=dict)
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+    def as_of(self, snapshot_id: int) -> "TableState":
+        """The table as of another of its snapshots, with the columns of then.
+
+        Raises:
+            UserError: it is not retained.
+        """
+        found = next((s for s in self.snapshots if s.id == snapshot_id), None)
+        if found is None:
+            raise _unknown_snapshot(self.name, snapshot_id, self.snapshots)
+        fields = self.schemas.get(found.schema_id, self.fields)
+        return replace(self, snapshot=found, fields=fields)
 
     @property
     def snapshot_id(self) -> int | None:
@@ -123,19 +142,26 @@ def table_states(
     ``wanted`` is table -> snapshot id, None for the newest; without it, every table.
     Raises as `table_state`.
     """
-    for attempt in range(_READS):
+
+    def read() -> dict[str, TableState]:
         locations = _locations(settings)
         asked = dict.fromkeys(sorted(locations)) if wanted is None else wanted
         for name in asked:
             if name not in locations:
                 raise unknown_table(name, locations)
-        try:
-            return {n: _state(n, locations[n], snapshot) for n, snapshot in asked.items()}
-        except SnapshotGone:
-            # A table that commits each second also drops its oldest metadata files each second.
-            if attempt == _READS - 1:
-                raise
-    raise AssertionError("unreachable")
+        return {n: _state(n, locations[n], snapshot) for n, snapshot in asked.items()}
+
+    # A table that commits each second also drops its oldest metadata files each second.
+    return again_where_gone(read, _READS)
+
+
+def again_where_gone(work: Callable[[], _T], tries: int = 3) -> _T:
+    """What ``work`` gives. Where what it read was expired meanwhile, it is done once more: the
+    newer state has newer files."""
+    for _ in range(tries - 1):
+        with contextlib.suppress(SnapshotGone):
+            return work()
+    return work()
 
 
 def unknown_table(name: str, known: Iterable[str]) -> UserError:
@@ -149,6 +175,19 @@ def unknown_table(name: str, known: Iterable[str]) -> UserError:
     meant = f"; did you mean {' or '.join(dict.fromkeys(close))}?" if close else ""
     message = f"there is no table {name!r}{meant}\ntables: {', '.join(names)}"
     return UserError(message, 'lakehead query "SHOW TABLES"')
+
+
+def known_table(name: str, known: Iterable[str]) -> str:
+    """``name`` as the catalog writes it.
+
+    Raises:
+        UserError: there is no such table.
+    """
+    names = list(known)
+    found = next((n for n in names if n.lower() == name.lower()), None)
+    if found is None:
+        raise unknown_table(name, names)
+    return found
 
 
 def local_path(location: str) -> str:
@@ -204,28 +243,32 @@ def _no_lake(settings: Settings) -> UserError:
 
 
 def _state(name: str, location: str, snapshot_id: int | None) -> TableState:
-    metadata = _read_metadata(location)
+    metadata = read_metadata(location)
     snapshots = tuple(_snapshot(s) for s in metadata.get("snapshots") or [])
     by_id = {s.id: s for s in snapshots}
     listed = metadata.get("schemas") or [metadata["schema"]]
-    schemas: dict[int | None, dict[str, Any]] = {s.get("schema-id", 0): s for s in listed}
-    schema = schemas[metadata.get("current-schema-id", 0)]
-    snapshot = by_id.get(metadata.get("current-snapshot-id") or -1)
-    if snapshot_id is not None:
-        if snapshot_id not in by_id:
-            raise _unknown_snapshot(name, snapshot_id, snapshots)
-        snapshot = by_id[snapshot_id]
-        schema = schemas.get(snapshot.schema_id, schema)
-    return TableState(
+    schemas: dict[int | None, tuple[Field, ...]] = {
+        s.get("schema-id", 0): tuple(_field(f) for f in s["fields"]) for s in listed
+    }
+    refs = metadata.get("refs") or {}
+    state = TableState(
         name=name,
         uuid=metadata.get("table-uuid") or name,
         metadata_location=location,
-        snapshot=snapshot,
-        fields=tuple(_field(f) for f in schema["fields"]),
+        snapshot=by_id.get(metadata.get("current-snapshot-id") or -1),
+        fields=schemas[metadata.get("current-schema-id", 0)],
         snapshots=snapshots,
         steady_inside=_steady_inside(listed),
-        refs={k: v["snapshot-id"] for k, v in (metadata.get("refs") or {}).items()},
+        refs={k: v["snapshot-id"] for k, v in refs.items()},
+        properties=metadata.get("properties") or {},
+        tags={k: v["snapshot-id"] for k, v in refs.items() if v["type"] == "tag"},
+        log=tuple(
+            (_moment(e["timestamp-ms"]), e["snapshot-id"])
+            for e in metadata.get("snapshot-log") or []
+        ),
+        schemas=schemas,
     )
+    return state if snapshot_id is None else state.as_of(snapshot_id)
 
 
 def _steady_inside(schemas: list[dict[str, Any]]) -> bool:
@@ -235,8 +278,8 @@ def _steady_inside(schemas: list[dict[str, Any]]) -> bool:
     """
     members: dict[int, list[dict[str, int]]] = {}
     for schema in schemas:
-        for field in schema["fields"]:
-            _note_members(field["id"], field["type"], members)
+        for each in schema["fields"]:
+            _note_members(each["id"], each["type"], members)
     for versions in members.values():
         ids = {name: number for version in versions for name, number in version.items()}
         if len(set(ids.values())) < len(ids):
@@ -258,11 +301,16 @@ def _note_members(owner: int, kind: Any, members: dict[int, list[dict[str, int]]
             _note_members(kind[f"{part}-id"], kind[part], members)
     if kind["type"] == "struct":
         members.setdefault(owner, []).append({f["name"]: f["id"] for f in kind["fields"]})
-        for field in kind["fields"]:
-            _note_members(field["id"], field["type"], members)
+        for each in kind["fields"]:
+            _note_members(each["id"], each["type"], members)
 
 
-def _read_metadata(location: str) -> dict[str, Any]:
+def read_metadata(location: str) -> dict[str, Any]:
+    """A table's metadata file, as the Iceberg spec has it.
+
+    Raises:
+        SystemFailure: it is gone, or cannot be read.
+    """
     path = local_path(location)
     try:
         content = Path(path).read_bytes()
@@ -284,11 +332,15 @@ def _snapshot(raw: dict[str, Any]) -> Snapshot:
         id=raw["snapshot-id"],
         parent_id=raw.get("parent-snapshot-id"),
         sequence_number=raw.get("sequence-number", 0),
-        committed_at=_EPOCH + timedelta(milliseconds=raw["timestamp-ms"]),
+        committed_at=_moment(raw["timestamp-ms"]),
         schema_id=raw.get("schema-id"),
         manifest_list=raw.get("manifest-list", ""),
         summary=raw.get("summary") or {},
     )
+
+
+def _moment(ms: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=ms)
 
 
 def _field(raw: dict[str, Any]) -> Field:

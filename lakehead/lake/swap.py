@@ -32,7 +32,7 @@ def rename_tables(settings: Settings, renames: Iterable[Rename]) -> bool:
     Raises:
         SystemFailure: there is a table of a new name already; nothing was changed.
     """
-    with _transaction(settings) as db:
+    with catalog_transaction(settings) as db:
         undone = _undone(db, renames)
         for rename in undone:
             if rename.target in _locations(db):
@@ -54,7 +54,7 @@ def pending(settings: Settings, renames: Iterable[Rename]) -> tuple[Rename, ...]
     wanted = tuple(renames)
     if not wanted:
         return ()
-    with _transaction(settings) as db:
+    with catalog_transaction(settings) as db:
         return tuple(_undone(db, wanted))
 
 
@@ -97,7 +97,12 @@ def _uuid(location: str) -> str | None:
 
 
 @contextmanager
-def _transaction(settings: Settings) -> Iterator[sqlite3.Connection]:
+def catalog_transaction(settings: Settings) -> Iterator[sqlite3.Connection]:
+    """What is changed within is one commit; nobody else commits meanwhile. Readers go on.
+
+    Raises:
+        SystemFailure: the catalog cannot be changed; nothing was.
+    """
     path = settings.catalog_db
     try:
         db = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)

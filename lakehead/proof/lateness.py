@@ -6,45 +6,54 @@ begins anew, while the window operator's does not. All three say *closed up to a
 of them is the column ``late$ms``, in milliseconds since the epoch.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from lakehead.lake.plan import plan_files
-from lakehead.lake.snapshots import TableState
+import pyarrow as pa  # type: ignore[import-untyped]
+
 from lakehead.models.batch import LATE, millis
 from lakehead.models.bind import Bound
 from lakehead.models.duckdb import DuckDB
 from lakehead.models.header import SETTLED
 from lakehead.models.model import Model
 from lakehead.models.windows import Cumulate, Hop, Session
+from lakehead.proof.evidence import Closed, Landed
 from lakehead.query.types import quoted
-from lakehead.settings import Settings
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-CHECKPOINT = "flink.max-committed-checkpoint-id"
 _LATE = quoted(LATE)
 
 
-def load_checkpoints(
-    lake: "DuckDBPyConnection", settings: Settings, state: TableState, table: str
+def load_evidence(
+    lake: "DuckDBPyConnection", landed: Iterable[Landed], closed: Iterable[Closed]
 ) -> None:
-    """Which checkpoint each data file was committed with; NULL where it was not the stream's."""
-    by_snapshot = {s.id: s.summary.get(CHECKPOINT) for s in state.snapshots}
-    files = plan_files(settings, state).files
-    lake.execute(f"CREATE TABLE {table} (lake_file VARCHAR, checkpoint BIGINT)")
-    rows = [(f.path, by_snapshot.get(f.snapshot_id)) for f in files]
-    if rows:
-        lake.executemany(f"INSERT INTO {table} VALUES (?, ?)", rows)
+    """Makes ``landed_by``: when rows were landed; and ``fired``: when each window had closed, by
+    the first checkpoint that brought one as late, or later."""
+    offsets = {"partition": pa.int32(), "first": pa.int64(), "last": pa.int64()}
+    checkpoint = {"checkpoint": pa.int64()}
+    lake.register("landings", _arrow(landed, {**offsets, **checkpoint}))
+    lake.register("closings", _arrow(closed, {**checkpoint, "until": pa.timestamp("us", "UTC")}))
+    lake.execute("CREATE TABLE landed_by AS FROM landings")
+    lake.execute(
+        "CREATE TABLE fired AS SELECT checkpoint,"
+        " max(max(epoch_ms(until))) OVER (ORDER BY checkpoint) AS closed_ms"
+        " FROM closings GROUP BY checkpoint"
+    )
+
+
+def _arrow(rows: Iterable[Landed | Closed], columns: dict[str, "pa.DataType"]) -> "pa.Table":
+    return pa.Table.from_pylist([row._asdict() for row in rows], pa.schema(columns))
 
 
 def judge_rows(lake: "DuckDBPyConnection", model: Model, mart: str, landing: str) -> None:
     """Makes ``judged_rows``: the rows of ``landing`` with ``late$ms``.
 
-    Needs the tables ``mart_files`` and ``landing_files`` of ``load_checkpoints``.
+    Needs the tables of ``load_evidence``.
     """
-    _closings(lake, model, mart)
+    _reconciles(lake, model, mart)
     watermark = "epoch_ms(watermark)"
     if model.judged_by_window or isinstance(model.window, Session):
         # A window closes as the watermark reaches its last millisecond.
@@ -52,39 +61,41 @@ def judge_rows(lake: "DuckDBPyConnection", model: Model, mart: str, landing: str
     back = millis(model.window.gap) if isinstance(model.window, Session) else 0
     marks = [watermark]
     if model.window is not None:
-        marks += [f"f.closed_ms - {back}", f"s.closed_ms - {back}"]
+        marks += [
+            f"CASE WHEN l.kafka_offset <= c.last THEN c.closed_ms - {back} END",
+            f"s.closed_ms - {back}",
+        ]
     lake.execute(
-        f"CREATE TABLE judged_rows AS SELECT l.* EXCLUDE (lake_file),"
-        f" greatest({', '.join(marks)}) AS {_LATE}"
-        f" FROM {landing} l LEFT JOIN landing_files USING (lake_file)"
         # Closed by an earlier checkpoint than the one that the row was landed with.
-        " ASOF LEFT JOIN fired f ON landing_files.checkpoint > f.checkpoint"
+        "CREATE TABLE closed_before AS SELECT partition, first, last, closed_ms"
+        " FROM landed_by b ASOF JOIN fired f ON b.checkpoint > f.checkpoint"
+    )
+    lake.execute(
+        f"CREATE TABLE judged_rows AS SELECT l.*, greatest({', '.join(marks)}) AS {_LATE}"
+        f" FROM {landing} l"
+        " ASOF LEFT JOIN closed_before c"
+        " ON l.kafka_partition = c.partition AND l.kafka_offset >= c.first"
         " ASOF LEFT JOIN settled_upto s ON l.kafka_partition = s.p AND l.kafka_offset > s.upto"
     )
 
 
-def judge_second(lake: "DuckDBPyConnection", model: Model, landing: str, left_out: str) -> None:
-    """Makes ``judged_second``: the rows of a model's second stream with ``late$ms``, as its own
-    scan found them."""
+def judge_second(
+    lake: "DuckDBPyConnection", model: Model, version: str | None, landing: str, left_out: str
+) -> None:
+    """Makes ``judged_second``: the rows of a model's second stream with ``late$ms``, as the own
+    scan of that version found them; of any version if None."""
     lake.execute(
-        f"CREATE TABLE judged_second AS SELECT l.* EXCLUDE (lake_file),"
-        f" epoch_ms(o.watermark) AS {_LATE} FROM {landing} l"
+        f"CREATE TABLE judged_second AS SELECT l.*, epoch_ms(o.watermark) AS {_LATE}"
+        f" FROM {landing} l"
         f" LEFT JOIN (SELECT DISTINCT ON (kafka_partition, kafka_offset) * FROM {left_out}"
-        " WHERE model = ? AND stream = ?) o"
+        " WHERE model = $1 AND stream = $2 AND version = coalesce($3, version)) o"
         " ON l.kafka_partition = o.kafka_partition AND l.kafka_offset = o.kafka_offset",
-        [model.name, model.streams[1]],
+        [model.name, model.streams[1], version],
     )
 
 
-def _closings(lake: "DuckDBPyConnection", model: Model, mart: str) -> None:
-    clock, ends = quoted(model.clock), f"greatest({', '.join(map(quoted, model.ends))})"
-    lake.execute(
-        # When each window had closed: the first checkpoint with a window as late, or later.
-        "CREATE TABLE fired AS SELECT checkpoint,"
-        f" max(max(epoch_ms({clock}))) OVER (ORDER BY checkpoint) AS closed_ms"
-        f" FROM {mart} JOIN mart_files USING (lake_file)"
-        f" WHERE checkpoint IS NOT NULL AND {SETTLED} IS NULL GROUP BY checkpoint"
-    )
+def _reconciles(lake: "DuckDBPyConnection", model: Model, mart: str) -> None:
+    ends = f"greatest({', '.join(map(quoted, model.ends))})"
     lake.execute(
         # A reconcile took windows up to some end to be closed: what landed after it came too late.
         "CREATE TABLE reconciles AS SELECT k::INT AS p, CAST(u ->> k AS BIGINT) AS upto, covers"
@@ -108,7 +119,7 @@ def late_rows(lake: "DuckDBPyConnection", bound: Bound, rows: str, closed: datet
     micros = engine.micros(quoted(bound.root.event_time))
     end = engine.divided(engine.floor(micros, 1000), 1000)
     if isinstance(window, Hop | Cumulate):
-        step = millis(window.every if isinstance(window, Hop) else window.step)
+        step = millis(window.slice)
         # The first of the row's windows to close.
         end = f"{engine.floor(end, step)} + {step}"
     counted = lake.execute(

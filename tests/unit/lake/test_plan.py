@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from lake_rows import some_rows
 from pyiceberg.manifest import ManifestEntryStatus
@@ -17,6 +18,12 @@ from lakehead.lake.snapshots import SnapshotGone, TableState, local_path, table_
 from lakehead.settings import Settings
 
 Grown = tuple[Settings, Table]
+
+
+@pytest.fixture(autouse=True)
+def _another_process() -> None:
+    """What an earlier test left in memory is of no account."""
+    plan._memory.clear()
 
 
 def by_pyiceberg(table: Table, snapshot_id: int) -> dict[str, tuple[int, int, int, int]]:
@@ -73,7 +80,37 @@ def test_warm_plan_opens_no_manifest(grown: Grown, monkeypatch: pytest.MonkeyPat
     state = table_state(settings, "landing.orders")
     cold = plan_files(settings, state)
     monkeypatch.setattr(plan, "_read_avro", None)
+    plan._memory.clear()
     assert plan_files(settings, state) == cold
+    monkeypatch.setattr(plan, "_load", None)
+    assert plan_files(settings, state) == cold
+
+
+def test_memory_holds_the_tables_used_last(
+    grown: Grown, settings: Settings, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "_KEPT_TABLES", 1)
+    table.append(some_rows(table, 0, 3))
+    for home in (settings, grown[0]):
+        plan_files(home, table_state(home, "landing.orders"))
+    assert [key.startswith(str(grown[0].home)) for key in plan._memory] == [True]
+
+
+def test_bounds_are_those_of_the_rows(grown: Grown) -> None:
+    settings, _ = grown
+    made = plan_files(settings, table_state(settings, "landing.orders"))
+    for file in made.files:
+        rows = pq.read_table(file.path, partitioning=None)
+        times = [int(at.timestamp() * 1_000_000) for at in rows["at"].to_pylist()]
+        ids = rows["id"].to_pylist()
+        # Text has none that are exact.
+        assert file.bounds == {1: (min(ids), max(ids)), 2: (min(times), max(times))}
+    greatest = max(file.bounds[1][1] for file in made.files)
+    assert [f for f in made.files if f.bounds[1][1] == greatest] == list(
+        made.at_least(1, greatest).files
+    )
+    assert made.at_least(1, greatest + 1).files == ()
+    assert made.at_least(3, 0).files == made.files
 
 
 def test_newer_snapshot_reads_only_new_manifests(
@@ -98,7 +135,7 @@ def test_newer_snapshot_reads_only_new_manifests(
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", "null", '{"format": 0}', '{"format": 1, "manifests": {"a": [[1]]}}']
+    "content", ["", "{", "[]", "null", '{"format": 0}', '{"format": 2, "manifests": {"a": [[1]]}}']
 )
 def test_corrupt_cache_is_replaced(settings: Settings, table: Table, content: str) -> None:
     table.append(some_rows(table, 0, 3))
@@ -106,8 +143,9 @@ def test_corrupt_cache_is_replaced(settings: Settings, table: Table, content: st
     cold = plan_files(settings, state)
     cached = folder(settings, state) / f"{state.snapshot_id}.json"
     cached.write_text(content)
+    plan._memory.clear()
     assert plan_files(settings, state) == cold
-    assert json.loads(cached.read_text())["format"] == 1
+    assert json.loads(cached.read_text())["format"] == 2
 
 
 def test_old_plans_are_pruned(settings: Settings, table: Table) -> None:

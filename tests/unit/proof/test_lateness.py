@@ -17,7 +17,9 @@ from lakehead.contracts.load import contract_from_text
 from lakehead.contracts.scaffold import scaffold
 from lakehead.models.bind import Bound, bind
 from lakehead.models.model import parse_model
-from lakehead.proof.lateness import judge_rows, judge_second, late_rows
+from lakehead.proof.evidence import Closed
+from lakehead.proof.evidence import Landed as Evidence
+from lakehead.proof.lateness import judge_rows, judge_second, late_rows, load_evidence
 from tests.draws import draws
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -68,7 +70,7 @@ BY_WINDOW = ("tumble", "hop", "cumulate", "dedup")
 
 @dataclass(frozen=True)
 class Landed:
-    """A landed row; ``checkpoint`` is that of its file, None where no stream wrote it."""
+    """A landed row; ``checkpoint`` is None where no stream wrote it."""
 
     ms: int
     offset: int
@@ -108,7 +110,7 @@ def judged(
 ) -> dict[tuple[int, int], int | None]:
     """Partition and offset -> ``late$ms``."""
     gone = (
-        *("landing", "mart", "landing_files", "mart_files", "judged_rows"),
+        *("landing", "mart", "landed_by", "closed_before", "judged_rows"),
         *("fired", "reconciles", "settled_upto"),
     )
     lake.execute("".join(f"DROP TABLE IF EXISTS {table};" for table in gone))
@@ -116,30 +118,26 @@ def judged(
     times = [clock, "event_time", "right_event_time"] if kind == "join" else [clock]
     lake.execute(
         "CREATE TABLE landing (id VARCHAR, event_time TIMESTAMPTZ, kafka_partition INT,"
-        " kafka_offset BIGINT, watermark TIMESTAMPTZ, lake_file VARCHAR)"
+        " kafka_offset BIGINT, watermark TIMESTAMPTZ)"
     )
     lake.execute(
-        f"CREATE TABLE mart ({' TIMESTAMPTZ, '.join(times)} TIMESTAMPTZ,"
-        " settled_offsets VARCHAR, lake_file VARCHAR)"
+        f"CREATE TABLE mart ({' TIMESTAMPTZ, '.join(times)} TIMESTAMPTZ, settled_offsets VARCHAR)"
     )
-    for side in ("landing", "mart"):
-        lake.execute(f"CREATE TABLE {side}_files (lake_file VARCHAR, checkpoint BIGINT)")
-    insert(
+    rows = [("x", time(r.ms), r.partition, r.offset, time(r.watermark)) for r in landed]
+    insert(lake, "landing", rows)
+    insert(lake, "mart", [(*[time(a.ms)] * len(times), a.settled) for a in mart])
+    load_evidence(
         lake,
-        "landing",
+        [Evidence(r.partition, r.offset, r.offset, r.checkpoint) for r in landed if r.checkpoint],
         [
-            ("x", time(r.ms), r.partition, r.offset, time(r.watermark), f"file {r.checkpoint}")
-            for r in landed
+            Closed(a.checkpoint, EPOCH + timedelta(milliseconds=a.ms))
+            for a in mart
+            if a.checkpoint and a.settled is None
         ],
     )
-    answers = [(*[time(a.ms)] * len(times), a.settled, f"file {a.checkpoint}") for a in mart]
-    insert(lake, "mart", answers)
-    for side, files in (("landing", landed), ("mart", mart)):
-        checkpoints = {f.checkpoint for f in files}
-        insert(lake, f"{side}_files", [(f"file {c}", c) for c in checkpoints])
     judge_rows(lake, BOUND[kind].model, "mart", "landing")
-    rows = lake.execute('SELECT kafka_partition, kafka_offset, "late$ms" FROM judged_rows')
-    return {(p, o): late for p, o, late in rows.fetchall()}
+    found = lake.execute('SELECT kafka_partition, kafka_offset, "late$ms" FROM judged_rows')
+    return {(p, o): late for p, o, late in found.fetchall()}
 
 
 def late_of(lake: duckdb.DuckDBPyConnection, kind: str, row: Landed, *mart: Answered) -> int | None:
@@ -321,26 +319,30 @@ def test_late_rows_are_those_that_a_closed_answer_lacks(
     assert found == (0 if kind == "rows" else sum(map(lacks, landed)))
 
 
-def test_rows_of_the_second_stream_are_late_as_the_own_scan_found(
-    lake: duckdb.DuckDBPyConnection,
+@pytest.mark.parametrize(
+    ("version", "late"), [("1", [None, 7_000, None]), ("2", [None, None, 7_000]), (None, None)]
+)
+def test_rows_of_the_second_stream_are_late_as_the_versions_own_scan_found(
+    lake: duckdb.DuckDBPyConnection, version: str | None, late: list[int | None] | None
 ) -> None:
     lake.execute(
-        "CREATE TABLE landing AS SELECT 'x' AS id, 0 AS kafka_partition, o AS kafka_offset,"
-        " 'f' AS lake_file FROM range(3) AS r(o)"
+        "CREATE TABLE landing AS SELECT 'x' AS id, 0 AS kafka_partition, o AS kafka_offset"
+        " FROM range(3) AS r(o)"
     )
     lake.execute(
-        "CREATE TABLE left_out (model VARCHAR, stream VARCHAR, kafka_partition INT,"
-        " kafka_offset BIGINT, watermark TIMESTAMPTZ)"
+        "CREATE TABLE left_out (model VARCHAR, version VARCHAR, stream VARCHAR,"
+        " kafka_partition INT, kafka_offset BIGINT, watermark TIMESTAMPTZ)"
     )
-    for name, stream, offset in (
-        ("m", "payments", 1),
-        ("m", "payments", 1),
-        ("m", "orders", 0),
-        ("n", "payments", 2),
+    for name, wrote, stream, offset in (
+        ("m", "1", "payments", 1),
+        ("m", "1", "payments", 1),
+        ("m", "2", "payments", 2),
+        ("m", "1", "orders", 0),
+        ("n", "1", "payments", 2),
     ):
-        values = [name, stream, 0, offset, time(7_000)]
-        lake.execute("INSERT INTO left_out VALUES (?, ?, ?, ?, ?)", values)
-    judge_second(lake, BOUND["join"].model, "landing", "left_out")
+        values = [name, wrote, stream, 0, offset, time(7_000)]
+        lake.execute("INSERT INTO left_out VALUES (?, ?, ?, ?, ?, ?)", values)
+    judge_second(lake, BOUND["join"].model, version, "landing", "left_out")
     found = lake.execute('SELECT kafka_offset, "late$ms" FROM judged_second ORDER BY ALL')
     # A row that a restart found late again is one row.
-    assert found.fetchall() == [(0, None), (1, 7_000), (2, None)]
+    assert found.fetchall() == list(enumerate(late or [None, 7_000, 7_000]))

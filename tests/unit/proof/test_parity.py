@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_lake import Lake, at, event, make_lake, window
 
 from lakehead.errors import SystemFailure, UserError
 from lakehead.jobs.records import Observed, write_observed
 from lakehead.proof import parity as parity_module
 from lakehead.proof.parity import ParityReport, closed_until, parity
+from tests.small_lake import Lake, at, event, make_lake, window
 
 SAME = {"different": 0, "explained_by_late": 0, "unexplained": 0}
 
