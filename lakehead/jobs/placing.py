@@ -11,7 +11,9 @@ from lakehead.jobs import records
 from lakehead.jobs.horizon import BEGINNING, closes, newest_landed, next_begin
 from lakehead.jobs.records import Desired
 from lakehead.jobs.versions import (
+    NO_REPLAYS,
     Part,
+    Replays,
     Version,
     bound_again,
     differences,
@@ -25,7 +27,7 @@ from lakehead.models.bind import Bound
 from lakehead.models.model import load_models
 from lakehead.settings import Settings
 
-Kind = Literal["new", "unchanged", "added", "changed", "filling", "moved", "removed"]
+Kind = Literal["new", "unchanged", "added", "changed", "replayed", "filling", "moved", "removed"]
 
 
 @dataclass(frozen=True)
@@ -58,29 +60,36 @@ class Placed:
 
 
 def place(
-    settings: Settings, contract: Contract, models: list[Bound], before: Desired | None
+    settings: Settings,
+    contract: Contract,
+    models: list[Bound],
+    before: Desired | None,
+    replays: Replays = NO_REPLAYS,
 ) -> Placed:
     """What the job should run instead of ``before``.
 
-    A model that means what it meant goes on. One that is new or changed fills a table of its own,
-    while the version before, if there is one, goes on with the model's. A job that never ran begins
-    with all its models at the start of the topic.
+    A model that means what it meant goes on. One that is new, changed or to be replayed fills a
+    table of its own, while the version before, if there is one, goes on with the model's. A job
+    that never ran begins with all its models at the start of the topic.
 
     Raises:
         UserError: a version that must go on cannot, or a table is in the way.
     """
     ran = before is not None and bool(records.read_observed(settings, contract.stream).attempts)
-    placing = _Placing(settings, contract, before if ran else None)
+    placing = _Placing(settings, contract, before if ran else None, replays)
     for bound in models:
         placing.add(bound)
     return placing.done({b.model.name for b in models})
 
 
 class _Placing:
-    def __init__(self, settings: Settings, contract: Contract, before: Desired | None) -> None:
+    def __init__(
+        self, settings: Settings, contract: Contract, before: Desired | None, replays: Replays
+    ) -> None:
         self._settings = settings
         self._contract = contract
         self._before = before
+        self._replays = replays
         versions = before.models if before else ()
         self._live = {v.name: v for v in versions if v.live}
         self._filling = {v.name: v for v in versions if not v.live}
@@ -100,7 +109,8 @@ class _Placing:
             self._parts.append(Part(version, bound))
             self._note(version, "new", state="begins with the topic", table=table)
             return
-        if live and live.meaning == parts:
+        replayed = self._is_replayed(name, filling, parts)
+        if live and live.meaning == parts and not replayed:
             self._go_on(replace(live, texts=texts), bound)
             if filling:
                 self._dropped.append(filling.table)
@@ -108,12 +118,15 @@ class _Placing:
         if live:
             self._check_move(live, table)
             self._parts.append(Part(live, self._again(live)))
-        if filling and filling.meaning == parts:
+        if filling and filling.meaning == parts and self._is_asked_for(filling):
             version, change = replace(filling, texts=texts), "filling"
         else:
             if filling:
                 self._dropped.append(filling.table)
-            version, change = self._begin(bound, parts, texts), "changed" if live else "added"
+            change = "replayed" if replayed else "changed" if live else "added"
+            version = self._begin(bound, parts, texts)
+            if replayed:
+                version = self._anew(version, bound, live, filling)
         self._parts.append(Part(version, bound))
         self._note(
             version,
@@ -156,6 +169,32 @@ class _Placing:
         self._parts.append(Part(version, bound))
         what = (f"table: {live.table} becomes {table}",) if change == "moved" else ()
         self._note(version, change, what=what, state="kept", table=table)
+
+    def _is_replayed(self, name: str, filling: Version | None, parts: dict[str, str]) -> bool:
+        """Whether it is to be built anew, or already is."""
+        if name in self._replays.abandoned:
+            return False
+        going_on = filling is not None and filling.replays > 0 and filling.meaning == parts
+        return going_on or name in self._replays.starts
+
+    def _is_asked_for(self, filling: Version) -> bool:
+        """Whether no replay from another time is wanted in its place."""
+        start = self._replays.starts.get(filling.name, filling.replayed_from)
+        return start == filling.replayed_from
+
+    def _anew(
+        self, version: Version, bound: Bound, live: Version | None, filling: Version | None
+    ) -> Version:
+        """Under a name of its own: what it means does not tell it from the version before."""
+        replays = 1 + max(v.replays if v else 0 for v in (live, filling))
+        name = f"{version.version}_{replays}"
+        return replace(
+            version,
+            version=name,
+            table=free_name(self._settings, f"{bound.model.table}__{name}"),
+            replays=replays,
+            replayed_from=self._replays.starts[version.name],
+        )
 
     def _begin(self, bound: Bound, parts: dict[str, str], texts: dict[str, str]) -> Version:
         assert self._before

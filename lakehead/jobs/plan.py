@@ -14,6 +14,7 @@ from lakehead.jobs.placing import ModelChange, Placed, place
 from lakehead.jobs.records import Desired
 from lakehead.jobs.spec import compile_job
 from lakehead.jobs.tables import steadily
+from lakehead.jobs.versions import NO_REPLAYS, Replays
 from lakehead.lake.catalog import open_catalog
 from lakehead.lake.evolve import Step, table_steps
 from lakehead.lake.swap import pending
@@ -55,7 +56,11 @@ class Planned:
 
 
 def plan(
-    settings: Settings, stream: str, start: bool = True, parallelism: int | None = None
+    settings: Settings,
+    stream: str,
+    start: bool = True,
+    parallelism: int | None = None,
+    replays: Replays = NO_REPLAYS,
 ) -> tuple[Plan, Desired]:
     """Compile the stream's job and compare it with what is desired now. Changes nothing.
 
@@ -64,18 +69,24 @@ def plan(
     Raises:
         UserError: a contract or a model that is wrong, or a change that is not compatible.
     """
-    planned = plan_job(settings, stream, start, parallelism)
+    planned = plan_job(settings, stream, start, parallelism, replays)
     return planned.plan, planned.desired
 
 
-def plan_job(settings: Settings, stream: str, start: bool, parallelism: int | None) -> Planned:
+def plan_job(
+    settings: Settings,
+    stream: str,
+    start: bool,
+    parallelism: int | None,
+    replays: Replays = NO_REPLAYS,
+) -> Planned:
     """See ``plan``."""
     contract, models = definitions(settings, stream)
     applied = applied_contract(settings, stream)
     changes = compare(applied, contract) if applied else []
     _refuse(stream, changes)
     before = records.read_desired(settings, stream)
-    placed = place(settings, contract, models, before)
+    placed = place(settings, contract, models, before, replays)
     wanted = parallelism or (before.parallelism if before else None)
     _check_slots(settings, stream, wanted)
     change, desired = _compare(settings, contract, placed, before, start, wanted)

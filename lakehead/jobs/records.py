@@ -77,7 +77,9 @@ def read_desired(settings: Settings, name: str) -> Desired | None:
         return None
     with _whole(path):
         spec = data["spec"]
-        for key in ("models", "declare"):
+        # A job that was recorded when its views were still among what it declares has neither.
+        spec = {"streams": {}, "views": ()} | spec
+        for key in ("models", "declare", "views"):
             spec[key] = tuple(spec[key])
         spec["inserts"] = tuple(_insert(i) for i in spec["inserts"])
         more = {

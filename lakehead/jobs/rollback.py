@@ -33,7 +33,7 @@ def rollback(settings: Settings, model: str, say: Say = lambda _: None) -> Rolle
         UserError: the model is not there, or no table was kept.
         LakeheadError: the job failed.
     """
-    desired, version = _live(settings, model)
+    desired, version = live_version(settings, model)
     if version.kept is None or version.kept not in list_tables(settings):
         raise UserError(
             f"{model} has no earlier table: {version.table} has always been this version's",
@@ -62,7 +62,12 @@ def rollback(settings: Settings, model: str, say: Say = lambda _: None) -> Rolle
     return RolledBack(model, version.table, aside)
 
 
-def _live(settings: Settings, model: str) -> tuple[Desired, Version]:
+def live_version(settings: Settings, model: str) -> tuple[Desired, Version]:
+    """The job that feeds the model's own table, and the version that does.
+
+    Raises:
+        UserError: none does.
+    """
     known = []
     for name in records.job_names(settings):
         desired = records.read_desired(settings, name)

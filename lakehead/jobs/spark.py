@@ -6,9 +6,9 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from lakehead.errors import SystemFailure
 from lakehead.lake.catalog import CATALOG, jdbc_properties
@@ -17,11 +17,14 @@ from lakehead.stack.java import java_home
 
 
 def session(settings: Settings) -> dict[str, str]:
-    """Spark settings: one small local machine, loopback only, the lake as ``lake``."""
+    """Spark settings: by default one small local machine, loopback only; the lake as ``lake``.
+
+    The home's own, ``spark_conf``, go before.
+    """
     prefix = f"spark.sql.catalog.{CATALOG}"
     jars = sorted((settings.jars / "spark").glob("*.jar"))
     return {
-        "spark.master": f"local[{settings.tuning.parallelism}]",
+        "spark.master": settings.tuning.spark_master or f"local[{settings.tuning.parallelism}]",
         "spark.jars": ",".join(str(jar) for jar in jars),
         "spark.sql.extensions": (
             "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions"
@@ -38,13 +41,21 @@ def session(settings: Settings) -> dict[str, str]:
         "spark.sql.shuffle.partitions": "4",
         "spark.local.dir": str(settings.home / "spark"),
         "spark.sql.warehouse.dir": str(settings.home / "spark" / "warehouse"),
+        **settings.tuning.spark_conf,
     }
 
 
 def run_spark(
-    settings: Settings, script: str, spec: dict[str, Any], say: Callable[[str], None]
+    settings: Settings,
+    script: str,
+    spec: dict[str, Any],
+    say: Callable[[str], None],
+    holding: Sequence[IO[str]] = (),
 ) -> dict[str, Any]:
     """Run ``jobs/spark/SCRIPT`` and give the result that it writes.
+
+    It keeps the files of ``holding`` open, and so the locks on them, also where this process is
+    killed before it.
 
     Raises:
         SystemFailure: it failed; names the log.
@@ -73,7 +84,7 @@ def run_spark(
             stderr=errors,
             text=True,
             env=environment,
-            pass_fds=(held.fileno(),),
+            pass_fds=[file.fileno() for file in (held, *holding)],
         ) as process:
             assert process.stdout
             try:

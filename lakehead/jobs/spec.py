@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from lakehead.contracts import flink as contract_flink
@@ -31,18 +31,33 @@ class Insert:
 
 @dataclass(frozen=True)
 class JobSpec:
-    """All that ``jobs/flink/run_statements.py`` needs; plain enough for JSON."""
+    """All that ``jobs/flink/run_statements.py`` needs; plain enough for JSON.
+
+    ``declare`` is the catalog and the tables; ``streams`` are SELECTs of them by the name under
+    which ``views`` and ``inserts`` read their rows.
+    """
 
     name: str
     models: tuple[str, ...]
     config: dict[str, str]
     declare: tuple[str, ...]
+    streams: dict[str, str]
+    views: tuple[str, ...]
     inserts: tuple[Insert, ...]
+
+    def statements(self) -> Iterator[str]:
+        """All of it as SQL, for a person to read."""
+        yield from self.declare
+        for name, select in self.streams.items():
+            yield f"CREATE TEMPORARY VIEW {identifier(name)} AS\n{select}"
+        yield from self.views
+        yield from (i.sql for i in self.inserts)
 
     def fingerprint(self) -> str:
         """Equal for equal jobs."""
         inserts = [[i.uid, i.sql] for i in self.inserts]
-        text = json.dumps([self.config, self.declare, inserts], sort_keys=True)
+        parts = [self.config, self.declare, self.streams, self.views, inserts]
+        text = json.dumps(parts, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -63,34 +78,51 @@ def compile_job(
     """
     options = {"type": "iceberg", **jdbc_properties(settings)}
     catalog = ", ".join(f"{literal(k)} = {literal(v)}" for k, v in options.items())
-    declare = [
-        f"CREATE CATALOG `{CATALOG}` WITH ({catalog})",
-        contract_flink.source_table(
+    sources = [
+        contract_flink.source(
             contract,
             settings.bootstrap,
             consumer_group(contract.stream),
             registry.url(settings),
-        ),
+        )
     ]
+    tables: list[str] = []
+    views: list[str] = []
     # Landing first: what all share is its own, whatever models there are.
     inserts = [
         Insert(f"landing.{contract.stream}", contract_flink.landing_insert(contract)),
         Insert(f"dead.{contract.stream}", contract_flink.dead_insert(contract)),
     ]
     for part in parts:
-        views, sinks = _statements(settings, part)
-        declare += views
-        inserts += sinks
+        written = _statements(settings, part)
+        sources += written.sources
+        tables += written.tables
+        views += written.views
+        inserts += written.inserts
     return JobSpec(
         name=contract.stream,
         models=tuple(dict.fromkeys(p.version.name for p in parts)),
         config=_config(settings, contract.stream, parallelism),
-        declare=tuple(declare),
+        declare=(
+            f"CREATE CATALOG `{CATALOG}` WITH ({catalog})",
+            *(source.table for source in sources),
+            *tables,
+        ),
+        streams={source.name: source.select for source in sources},
+        views=tuple(views),
         inserts=tuple(inserts),
     )
 
 
-def _statements(settings: Settings, part: Part) -> tuple[list[str], list[Insert]]:
+@dataclass(frozen=True)
+class _Written:
+    sources: list[contract_flink.Source]
+    tables: list[str]
+    views: list[str]
+    inserts: list[Insert]
+
+
+def _statements(settings: Settings, part: Part) -> _Written:
     """What a version of a model declares and inserts, under ids of its own."""
     version, model = part.version, part.bound.model
     if not version.live:
@@ -98,30 +130,30 @@ def _statements(settings: Settings, part: Part) -> tuple[list[str], list[Insert]
         name = f"{model.name}${version.version}"
         model = replace(model, name=name, alert_topic=None)
     bound = replace(part.bound, model=model)
-    declare = []
-    if side := model_flink.side(model):
-        declare.append(_side_table(settings, bound, side))
-    if model.alert_topic:
-        declare.append(model_flink.alert_table(model, model.alert_topic, settings.bootstrap))
-    written = model_flink.statements(bound, version.table, version.begins)
-    declare += [_apart(view, version.uid) for view in written.views]
+    side = model_flink.side(model)
+    alerts = model.alert_topic
+    written = model_flink.statements(bound, version.table, version.begins, version.version)
     roles = {
         identifier(model_flink.alert_table_name(model)): "/alert",
         f"`lake`.{table_identifier(model_flink.LEFT_OUT)}": "/left_out",
     }
-    inserts = [
-        Insert(version.uid + roles.get(target, ""), f"INSERT INTO {target}\n{select}")
-        for target, select in written.inserts.items()
-    ]
-    return declare, inserts
+    return _Written(
+        sources=[_side_source(settings, bound, side)] if side else [],
+        tables=[model_flink.alert_table(model, alerts, settings.bootstrap)] if alerts else [],
+        views=[_apart(view, version.uid) for view in written.views],
+        inserts=[
+            Insert(version.uid + roles.get(target, ""), f"INSERT INTO {target}\n{select}")
+            for target, select in written.inserts.items()
+        ],
+    )
 
 
-def _side_table(settings: Settings, bound: Bound, side: model_flink.Side) -> str:
+def _side_source(settings: Settings, bound: Bound, side: model_flink.Side) -> contract_flink.Source:
     """Each model reads its other stream by a scan of its own, from the first offset on."""
     contract = load_contract(settings.schemas, side.stream)
     group = f"{consumer_group(bound.model.stream)}-{bound.model.name}"
     url = registry.url(settings)
-    return contract_flink.source_table(contract, settings.bootstrap, group, url, side.table)
+    return contract_flink.source(contract, settings.bootstrap, group, url, side.name)
 
 
 def _apart(view: str, uid: str) -> str:
@@ -150,6 +182,8 @@ def _config(settings: Settings, name: str, parallelism: int | None) -> dict[str,
         "table.optimizer.reuse-sink-enabled": "false",
         "table.exec.iceberg.use-v2-sink": "true",
         "execution.checkpointing.interval": f"{int(tuning.checkpoint_seconds * 1000)} ms",
+        # Where checkpoints take long, events get no less of the time than they do.
+        "execution.checkpointing.min-pause": f"{int(tuning.checkpoint_seconds * 1000)} ms",
         "execution.checkpointing.timeout": "2 min",
         "execution.checkpointing.tolerable-failed-checkpoints": "10",
         "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",

@@ -14,7 +14,7 @@ from lakehead.jobs.plan import Plan, plan, plan_job
 from lakehead.jobs.records import Desired, Observed
 from lakehead.jobs.tables import drop_tables, make_tables
 from lakehead.jobs.takeover import TakeOver
-from lakehead.jobs.versions import Part
+from lakehead.jobs.versions import NO_REPLAYS, Part, Replays
 from lakehead.settings import Settings
 from lakehead.streams.topics import adapt_topic, ensure_topic
 
@@ -32,6 +32,7 @@ def submit(
     start: bool = True,
     parallelism: int | None = None,
     patience_seconds: float = PATIENCE_SECONDS,
+    replays: Replays = NO_REPLAYS,
 ) -> Plan:
     """Apply the contract, record the job as desired, wait until it runs. Twice is once.
 
@@ -49,7 +50,7 @@ def submit(
         LakeheadError: the job failed; says the cause.
     """
     known = applied_contract(settings, stream) is not None
-    planned = plan_job(settings, stream, start, parallelism)
+    planned = plan_job(settings, stream, start, parallelism, replays)
     contract, desired, done = planned.contract, planned.desired, planned.plan
     began = datetime.now(UTC)
     say("making topic and tables")
@@ -71,18 +72,20 @@ def submit(
     if done.change == "changed":
         say("waiting for the first commit after the restart")
         done = replace(done, pause_seconds=pause_seconds(settings, contract, began))
-    return _take_over(settings, done, say, patience_seconds if start else 0)
+    taking = TakeOver(settings, stream, say, replays.check)
+    return _take_over(settings, done, taking, say, patience_seconds if start else 0)
 
 
 def _second_streams(parts: Sequence[Part]) -> list[str]:
     return sorted({stream for part in parts for stream in part.bound.streams[1:]})
 
 
-def _take_over(settings: Settings, done: Plan, say: Say, patience_seconds: float) -> Plan:
+def _take_over(
+    settings: Settings, done: Plan, taking: TakeOver, say: Say, patience_seconds: float
+) -> Plan:
     before = records.read_desired(settings, done.stream)
     began = datetime.now(UTC)
-    left = TakeOver(settings, done.stream, say).run(patience_seconds)
-    done = replace(done, waiting=tuple(map(str, left)))
+    done = replace(done, waiting=tuple(map(str, taking.run(patience_seconds))))
     desired = records.read_desired(settings, done.stream)
     if desired is None or before is None or desired.generation == before.generation:
         return done

@@ -5,8 +5,10 @@ it ran. Cut short at any point, it is made whole by doing it again:
 
 1. its horizon is noted: later than each row that was landed before it ran;
 2. the stream passes the last answer that could lack one of those rows, and has committed past it;
-3. the batch answers everything up to there, in one commit to the version's own table;
-4. the job is desired with the version live, under its own ids, and without the one before; with it,
+3. the batch answers everything up to there, in one commit to the version's own table; of a replay
+   from some time on, the answers before it are those of the version before;
+4. a replay is checked;
+5. the job is desired with the version live, under its own ids, and without the one before; with it,
    how tables are to be renamed. The controller stops the job with a savepoint, renames in one
    commit, and begins the new one from it.
 """
@@ -31,6 +33,8 @@ from lakehead.jobs.versions import Part, Version
 from lakehead.lake.catalog import CATALOG
 from lakehead.lake.snapshots import table_state
 from lakehead.lake.swap import Rename, pending, rename
+from lakehead.models.model import Model
+from lakehead.models.spark import begins_before
 from lakehead.models.windows import Session
 from lakehead.settings import Settings
 
@@ -47,6 +51,7 @@ class Waiting:
     """A version that has not taken over: it will when the watermark has passed ``closes``."""
 
     model: str
+    stream: str
     closes: datetime
     watermark: datetime | None
 
@@ -54,28 +59,50 @@ class Waiting:
         at = self.watermark.isoformat(" ", "seconds") if self.watermark else "not known"
         return (
             f"{self.model} takes over when the stream has passed "
-            f"{self.closes.isoformat(' ', 'seconds')}; its watermark is {at}"
+            f"{self.closes.isoformat(' ', 'seconds')}; its watermark is {at}; "
+            f"then: lakehead submit {self.stream}"
+        )
+
+
+@dataclass(frozen=True)
+class Unchecked:
+    """A replay, which takes over only when it is checked."""
+
+    model: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.model} is being replayed, and takes over when it is checked; "
+            f"then: lakehead replay {self.model}"
         )
 
 
 class TakeOver:
     """What is left to do for one job."""
 
-    def __init__(self, settings: Settings, stream: str, say: Say) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        stream: str,
+        say: Say,
+        check: Callable[[Version], None] | None = None,
+    ) -> None:
         self._settings = settings
         self._contract = contract_in_force(settings, stream)
         self._stream = stream
         self._say = say
+        self._check = check
         self._ends: dict[str, datetime] = {}
 
-    def run(self, patience_seconds: float) -> list[Waiting]:
-        """Let take over what can, waiting for what is near; gives what is not.
+    def run(self, patience_seconds: float) -> list[Waiting | Unchecked]:
+        """Let take over what can, waiting for what is near; gives what does not.
 
         Raises:
-            LakeheadError: the job or the batch failed; what was done stays done.
+            LakeheadError: the job, the batch or a check failed; what was done stays done.
         """
+        unchecked = [Unchecked(v.name) for v in self._all_filling() if not self._may(v)]
         if not self._filling():
-            return []
+            return [*unchecked]
         self._note_horizons()
         left = self._wait(patience_seconds)
         names = {w.model for w in left}
@@ -83,16 +110,30 @@ class TakeOver:
         if ready:
             self._commit()
             self._fill(ready)
+            self._check_replays(ready)
             self._swap(ready)
-        return left
+        return [*left, *unchecked]
 
     def _desired(self) -> Desired:
         desired = records.read_desired(self._settings, self._stream)
         assert desired
         return desired
 
-    def _filling(self) -> list[Version]:
+    def _all_filling(self) -> list[Version]:
         return [v for v in self._desired().models if not v.live]
+
+    def _filling(self) -> list[Version]:
+        return [v for v in self._all_filling() if self._may(v)]
+
+    def _may(self, version: Version) -> bool:
+        """Whether it may take over."""
+        return not version.replays or self._check is not None
+
+    def _check_replays(self, ready: list[Version]) -> None:
+        for version in ready:
+            if version.replays and self._check:
+                self._say(f"checking {version.table}")
+                self._check(version)
 
     def _note_horizons(self) -> None:
         if all(v.horizon for v in self._filling()):
@@ -144,7 +185,7 @@ class TakeOver:
             if watermark != seen:
                 seen, moved = watermark, time.monotonic()
             left = [
-                Waiting(v.name, at, watermark)
+                Waiting(v.name, self._stream, at, watermark)
                 for v in self._filling()
                 if (at := self._closes(v, watermark)) != BEGINNING
                 and (watermark is None or watermark <= at)
@@ -208,13 +249,22 @@ class TakeOver:
                     s: table_state(self._settings, f"{LANDING}.{s}").snapshot_id
                     for s in own.streams
                 }
-                specs[version.name] = reconcile.specification(
-                    own, landing, reconcile.Range(), until
-                )
+                start = version.replayed_since
+                spec = reconcile.specification(own, landing, reconcile.Range(start), until)
+                specs[version.name] = spec | self._kept(version, own.model, start)
         if specs:
             self._say(f"filling {', '.join(v.table for v in ready)} from the lake")
             job = {"session": session(self._settings), "catalog": CATALOG, "dry_run": False}
             run_spark(self._settings, "reconcile.py", {**job, "models": specs}, self._say)
+
+    def _kept(
+        self, version: Version, model: Model, start: datetime | None
+    ) -> dict[str, dict[str, str]]:
+        """The answers before a replay, which are those of the version before."""
+        if start is None:
+            return {}
+        [live] = [v for v in self._desired().models if v.live and v.name == version.name]
+        return {"kept": {"table": live.table, "rows": begins_before(model, start)}}
 
     def _swap(self, ready: list[Version]) -> None:
         self._say("swapping tables")

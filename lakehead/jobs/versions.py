@@ -5,7 +5,8 @@ Two models with one meaning can go on from each other's state. A model with anot
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlglot import exp
@@ -27,7 +28,9 @@ class Version:
     whether it writes the model's own table; where not, it fills another until it takes over.
     ``since`` is where the stream's answers begin, None: with the topic. ``generation`` is that of
     the job which ran it first. ``horizon`` is later than all that was landed before it ran, None
-    until that is known. ``kept`` is the table of the version that it took over from.
+    until that is known. ``kept`` is the table of the version that it took over from. ``replays`` is
+    how often its meaning was built anew from the lake; ``replayed_from`` where that began, None:
+    with the first answer.
     """
 
     name: str
@@ -40,6 +43,8 @@ class Version:
     generation: int = 0
     horizon: str | None = None
     kept: str | None = None
+    replays: int = 0
+    replayed_from: str | None = None
 
     @property
     def uid(self) -> str:
@@ -48,6 +53,27 @@ class Version:
     @property
     def begins(self) -> datetime | None:
         return datetime.fromisoformat(self.since) if self.since else None
+
+    @property
+    def replayed_since(self) -> datetime | None:
+        return datetime.fromisoformat(self.replayed_from) if self.replayed_from else None
+
+
+@dataclass(frozen=True)
+class Replays:
+    """Models that begin anew though they mean what they meant.
+
+    ``starts`` has by model where the answers that are built anew begin, ISO-8601 in UTC, None: with
+    the first. Those of ``abandoned`` go on as they were. ``check`` is asked about each version that
+    is whole, before it takes over, and raises where it must not; without it none takes over.
+    """
+
+    starts: Mapping[str, str | None] = field(default_factory=dict)
+    abandoned: frozenset[str] = frozenset()
+    check: Callable[[Version], None] | None = None
+
+
+NO_REPLAYS = Replays()
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,9 @@ from lakehead.jobs.records import Attempt, Desired
 from lakehead.jobs.spec import Insert, JobSpec
 from lakehead.settings import Settings
 
-SPEC = JobSpec("orders", ("m",), {"a": "b"}, ("CREATE",), (Insert("landing.orders", "INSERT"),))
+SPEC = JobSpec(
+    "orders", ("m",), {"a": "b"}, ("CREATE",), {}, (), (Insert("landing.orders", "INSERT"),)
+)
 
 
 class FakeFlink:

@@ -9,7 +9,7 @@ from lakehead.jobs.flink_rest import ACTIVE
 from lakehead.jobs.records import Attempt, Desired, Observed
 from lakehead.jobs.spec import Insert, JobSpec
 
-SPEC = JobSpec("orders", (), {}, (), (Insert("landing.orders", "INSERT"),))
+SPEC = JobSpec("orders", (), {}, (), {}, (), (Insert("landing.orders", "INSERT"),))
 DESIRED = Desired("orders", run=True, generation=2, spec=SPEC)
 ATTEMPT = Attempt("a" * 32, 2, SPEC.fingerprint(), 0.0, seen=True)
 RUNNING = Observed("orders", "running", 2, attempts=(ATTEMPT,))

@@ -14,7 +14,14 @@ from lakehead.jobs.live import filling_version, live_bound
 from lakehead.jobs.placing import Placed, place
 from lakehead.jobs.plan import plan, plan_job
 from lakehead.jobs.records import Desired
-from lakehead.jobs.versions import Version, bound_again, differences, meaning, version_of
+from lakehead.jobs.versions import (
+    Replays,
+    Version,
+    bound_again,
+    differences,
+    meaning,
+    version_of,
+)
 from lakehead.models.load import bound_models
 from lakehead.settings import Settings
 
@@ -200,3 +207,68 @@ def test_a_row_that_comes_late_is_never_left_to_the_batch(project: Settings) -> 
     assert [c.change for c in found.changes] == ["added", "unchanged"]
     assert found.parts[0].version.since is None
     assert found.changes[0].takes_over_at == "2026-01-01T12:00:03.001000+00:00"
+
+
+def replaying(project: Settings, start: str | None = None) -> Placed:
+    contract = load_contract(project.schemas, "orders")
+    models = bound_models(project, "orders")
+    before = records.read_desired(project, "orders")
+    return place(project, contract, models, before, Replays({"sold": start}))
+
+
+def filled(project: Settings) -> Desired:
+    """A replay of the model that has begun and is recorded."""
+    submitted(project)
+    desired = plan(project, "orders", replays=Replays({"sold": None}))[1]
+    records.write_desired(project, desired)
+    return desired
+
+
+def test_a_replay_means_the_same_and_has_a_state_and_a_table_of_its_own(project: Settings) -> None:
+    before = submitted(project)
+    found = replaying(project, "2026-01-01T12:00:00+00:00")
+    old, new = (part.version for part in found.parts)
+    assert old == before.models[0]
+    assert (new.meaning, new.live, new.replays) == (old.meaning, False, 1)
+    assert new.uid != old.uid
+    assert new.table == f"marts.sold__{old.version}_1"
+    assert new.replayed_since == datetime(2026, 1, 1, 12, tzinfo=UTC)
+    [change] = found.changes
+    assert (change.change, change.state, change.what) == ("replayed", "rebuilt from the lake", ())
+
+
+def test_a_replay_goes_on_when_it_is_asked_for_again_or_when_anything_is_submitted(
+    project: Settings,
+) -> None:
+    desired = filled(project)
+    assert plan(project, "orders")[1].models == desired.models
+    again = replaying(project)
+    assert tuple(p.version for p in again.parts) == desired.models
+    assert [c.change for c in again.changes] == ["filling"]
+
+
+def test_a_replay_from_another_time_takes_the_place_of_the_one_that_fills(
+    project: Settings,
+) -> None:
+    desired = filled(project)
+    found = replaying(project, "2026-01-01T12:00:00+00:00")
+    assert found.parts[1].version.replays == 2
+    assert found.dropped == (desired.models[1].table,)
+
+
+def test_a_replay_is_given_up_without_a_trace(project: Settings) -> None:
+    desired = filled(project)
+    contract = load_contract(project.schemas, "orders")
+    given_up = Replays(abandoned=frozenset(["sold"]))
+    found = place(project, contract, bound_models(project, "orders"), desired, given_up)
+    assert [p.version for p in found.parts] == [desired.models[0]]
+    assert found.dropped == (desired.models[1].table,)
+
+
+def test_a_change_of_the_model_is_more_than_its_replay(project: Settings) -> None:
+    desired = filled(project)
+    write(project, where="WHERE quantity > 1")
+    planned = plan_job(project, "orders", True, None)
+    [change] = planned.plan.versions
+    assert (change.change, planned.desired.models[1].replays) == ("changed", 0)
+    assert planned.placed.dropped == (desired.models[1].table,)

@@ -3,6 +3,7 @@
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -25,12 +26,22 @@ SPECS = st.builds(
     st.lists(TEXT, max_size=2).map(tuple),
     st.dictionaries(TEXT, TEXT, max_size=2),
     st.lists(TEXT, max_size=2).map(tuple),
+    st.dictionaries(TEXT, TEXT, max_size=2),
+    st.lists(TEXT, max_size=2).map(tuple),
     st.lists(st.builds(Insert, TEXT, TEXT), max_size=2).map(tuple),
 )
 ATTEMPTS = st.builds(
     Attempt, TEXT, st.integers(0, 9), TEXT, st.floats(0, 1e10), st.none() | TEXT, st.booleans()
 )
-SPEC = JobSpec("orders", ("m",), {"a": "b"}, ("CREATE",), (Insert("landing.orders", "INSERT"),))
+SPEC = JobSpec(
+    name="orders",
+    models=("m",),
+    config={"a": "b"},
+    declare=("CREATE",),
+    streams={"orders": "SELECT"},
+    views=("VIEW",),
+    inserts=(Insert("landing.orders", "INSERT"),),
+)
 SAME_HOME = settings(
     max_examples=draws(30),
     deadline=None,
@@ -100,12 +111,19 @@ def test_the_current_attempt_is_the_last() -> None:
     assert Observed("orders").current is None
 
 
-@pytest.mark.parametrize("part", ["config", "declare", "inserts"])
-def test_a_fingerprint_changes_with_what_the_job_does(part: str) -> None:
-    other = {"config": {"a": "c"}, "declare": ("other",)}.get(
-        part, (Insert("landing.orders", "other"),)
-    )
-    assert replace(SPEC, **{part: other}).fingerprint() != SPEC.fingerprint()
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"config": {"a": "c"}},
+        {"declare": ("other",)},
+        {"streams": {"orders": "other"}},
+        {"views": ("other",)},
+        {"inserts": (Insert("landing.orders", "other"),)},
+    ],
+    ids=lambda part: next(iter(part)),
+)
+def test_a_fingerprint_changes_with_what_the_job_does(part: dict[str, Any]) -> None:
+    assert replace(SPEC, **part).fingerprint() != SPEC.fingerprint()
 
 
 def test_a_fingerprint_does_not_depend_on_the_order_of_the_settings() -> None:
@@ -122,7 +140,9 @@ def test_a_job_is_one_source_two_landings_and_a_window_for_each_model(tmp_path: 
     parts = place(home, contract, bound_models(home, "orders"), None).parts
     spec = compile_job(home, contract, parts)
     assert spec.name == "orders"
-    assert sum("CREATE TEMPORARY TABLE `orders`" in s for s in spec.declare) == 1
+    assert sum("CREATE TEMPORARY TABLE `orders$topic`" in s for s in spec.declare) == 1
+    assert "FROM `orders$topic`" in spec.streams["orders"]
+    assert all(name == "orders" or name.partition("$")[0] in spec.models for name in spec.streams)
     assert len(spec.inserts) >= 2 + len(parts) > 2
     assert len({i.uid for i in spec.inserts}) == len(spec.inserts)
     assert all(i.sql.startswith("INSERT INTO `") for i in spec.inserts)

@@ -9,7 +9,9 @@ from lakehead.jobs import submission
 from lakehead.jobs.spec import Insert, JobSpec
 from lakehead.jobs.submission import Submission
 
-SPEC = JobSpec("orders", ("m",), {"a": "b"}, ("CREATE",), (Insert("landing.orders", "INSERT"),))
+SPEC = JobSpec(
+    "orders", ("m",), {"a": "b"}, ("CREATE",), {}, (), (Insert("landing.orders", "INSERT"),)
+)
 READS_ITS_ORDER = """
 import json, pathlib, sys
 spec = json.loads(pathlib.Path(sys.argv[1]).read_text())

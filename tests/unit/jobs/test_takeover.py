@@ -14,6 +14,7 @@ from lakehead.jobs.records import Desired
 from lakehead.jobs.rollback import rollback
 from lakehead.jobs.tables import drop_tables, make_tables
 from lakehead.jobs.takeover import TakeOver
+from lakehead.jobs.versions import Replays, Version
 from lakehead.lake.snapshots import list_tables, table_state
 from lakehead.lake.swap import rename_tables
 from lakehead.settings import Settings
@@ -141,3 +142,53 @@ def test_an_output_that_moves_takes_its_table_along(project: Settings) -> None:
     assert rename_tables(project, desired.renames)
     assert list_tables(project) == ["landing.orders", "landing.orders_dead", "marts.sales"]
     assert load_contract(project.schemas, "orders").landing_table == "landing.orders"
+
+
+@pytest.fixture
+def replayed(project: Settings) -> Iterator[Version]:
+    """A job that has run, with a replay of its model whose batch is done."""
+    make(project, submitted(project))
+    replays = Replays({"sold": None})
+    planned = plan_job(project, "orders", True, None, replays)
+    make_tables(project, planned.contract, planned.placed.parts, True, set())
+    records.write_desired(project, planned.desired)
+    yield planned.desired.models[1]
+
+
+def test_a_replay_does_not_take_over_unchecked(project: Settings, replayed: Version) -> None:
+    left = TakeOver(project, "orders", lambda _: None).run(0)
+    assert [str(w) for w in left] == [
+        "sold is being replayed, and takes over when it is checked; then: lakehead replay sold"
+    ]
+
+
+def test_a_replay_that_fails_its_check_does_not_take_over(
+    project: Settings, replayed: Version
+) -> None:
+    asked: list[Version] = []
+
+    def refuse(version: Version) -> None:
+        asked.append(version)
+        raise UserError("not equal")
+
+    taking = TakeOver(project, "orders", lambda _: None, refuse)
+    assert taking._filling() == [replayed]
+    with pytest.raises(UserError, match="not equal"):
+        taking._check_replays(taking._filling())
+    assert asked == [replayed]
+    assert [v.live for v in taking._desired().models] == [True, False]
+
+
+def test_a_replay_takes_over_and_the_table_before_is_kept(
+    project: Settings, replayed: Version
+) -> None:
+    taking = TakeOver(project, "orders", lambda _: None, lambda _: None)
+    taking._swap(taking._filling())
+    desired = taking._desired()
+    assert rename_tables(project, desired.renames)
+    [live] = desired.models
+    assert live.kept in list_tables(project)
+    again = plan(project, "orders")[0]
+    assert again.change == "none"
+    [change] = again.versions
+    assert change.change == "unchanged"

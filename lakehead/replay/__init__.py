@@ -1,0 +1,1 @@
+"""Replay: the lake's history as a stream again."""
