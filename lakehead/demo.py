@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from lakehead.contracts.load import load_contract
 from lakehead.errors import ProofFailed, SystemFailure
 from lakehead.jobs import submit
-from lakehead.jobs.reconcile import Reconciled, reconcile
+from lakehead.jobs.reconcile import Reconciled
 from lakehead.proof.audit import StreamAudit, audit
 from lakehead.proof.faults import audit_faults
-from lakehead.proof.parity import ParityReport, closed_until, parity
+from lakehead.proof.parity import ParityReport, parity
+from lakehead.proof.reconcile import reconcile
+from lakehead.quality.publish import gates
 from lakehead.query.engine import connect, run
 from lakehead.settings import Settings
 from lakehead.stack import lifecycle
@@ -127,8 +129,8 @@ def _stages(settings: Settings, demo: Demo, rate: float, say: Say, count: Say) -
     with _timed(demo, "parity of the stream", say):
         demo.before = parity(settings, MODEL)
     with _timed(demo, "reconcile in Spark", say):
-        closed = closed_until(settings, MODEL)
-        [demo.reconciled] = reconcile(settings, {MODEL: closed}, say=say)
+        asked = gates(settings, [MODEL])
+        [demo.reconciled] = reconcile(settings, [MODEL], engine="spark", gates=asked, say=say)
     with _timed(demo, "parity after reconcile", say):
         demo.after = parity(settings, MODEL)
     with _timed(demo, "query in DuckDB", say), run(settings, REVENUE_SQL) as result:

@@ -6,6 +6,7 @@ A *project* is the folder that holds ``schemas/`` and ``pipelines/``.
 
 import json
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
@@ -16,7 +17,7 @@ DEFAULT_PORT_BASE = 19092
 # What one TaskManager runs side by side; a job needs as many as its parallelism.
 TASK_SLOTS = 16
 _MAXIMUM = 10**9
-# The eight ports must fit; Flink refuses checkpoints closer than 10 ms.
+# The ten ports must fit; Flink refuses checkpoints closer than 10 ms.
 _RANGES = {
     "port_base": (1024, 65_000),
     "checkpoint_seconds": (0.01, _MAXIMUM),
@@ -32,9 +33,11 @@ _PORT_NAMES = (
     "taskmanager_rpc",
     "taskmanager_data",
     "registry",
+    "query",
+    "query_http",
 )
 # Parts of a stack that run only where the home wants them.
-EXTRAS = ("registry",)
+EXTRAS = ("registry", "query")
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,9 @@ class Tuning:
 
     Memory sizes are those of the whole process, but for ``kafka_heap_mb`` (the JVM heap).
     ``watermark_ms`` is how often a source says how far its event time has come.
-    ``extras`` are those of ``EXTRAS`` that the home wants.
+    ``extras`` are those of ``EXTRAS`` that the home wants. ``spark_master`` is where Spark runs,
+    such as ``spark://host:7077``; empty: in the driver's own process. ``spark_conf`` are settings
+    of Spark's that go before lakehead's.
     """
 
     port_base: int = DEFAULT_PORT_BASE
@@ -72,6 +77,8 @@ class Tuning:
     taskmanager_mb: int = 2560
     spark_driver_mb: int = 2048
     extras: tuple[str, ...] = ()
+    spark_master: str = ""
+    spark_conf: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -217,8 +224,8 @@ def _read_tuning(path: Path) -> Tuning:
                 f"{path} has the unknown setting {key!r}; known are {', '.join(known)}",
                 f"remove that line from {path}",
             )
-        if key == "extras":
-            values[key] = _read_extras(path, value)
+        if key in _READERS:
+            values[key] = _READERS[key](path, value)
             continue
         if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
             raise UserError(f"{path}: {key} is {value!r}, expected a number above 0")
@@ -234,3 +241,28 @@ def _read_extras(path: Path, value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or any(name not in EXTRAS for name in value):
         raise UserError(f"{path}: extras is {value!r}, expected a list of {', '.join(EXTRAS)}")
     return tuple(dict.fromkeys(value))
+
+
+def _read_master(path: Path, value: object) -> str:
+    if not isinstance(value, str) or any(c.isspace() for c in value):
+        raise UserError(
+            f"{path}: spark_master is {value!r}, expected such as 'spark://host:7077', or ''"
+        )
+    return value
+
+
+def _read_conf(path: Path, value: object) -> dict[str, str]:
+    if not isinstance(value, dict) or not all(
+        k.startswith("spark.") and isinstance(v, str) for k, v in value.items()
+    ):
+        raise UserError(
+            f"{path}: spark_conf is {value!r}, expected names that begin with 'spark.' and texts"
+        )
+    return value
+
+
+_READERS: dict[str, Callable[[Path, object], object]] = {
+    "extras": _read_extras,
+    "spark_master": _read_master,
+    "spark_conf": _read_conf,
+}

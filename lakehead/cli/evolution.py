@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lakehead.cli.options import Home, Json, Streams
+from lakehead.cli.options import Home, Json, Streams, require_up
 from lakehead.cli.render import out, print_json, steps
 from lakehead.settings import load_settings
 
@@ -70,7 +70,6 @@ def apply(
     The table is changed first, then the job goes on from a savepoint: no record is lost or doubled.
     A change that is not compatible is refused with the way out. A job that you stopped stays so.
     """
-    from lakehead.cli.jobs import require_up
     from lakehead.contracts.load import contract_names
     from lakehead.jobs import submit
 

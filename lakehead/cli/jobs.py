@@ -1,20 +1,31 @@
-"""plan, submit, rollback, jobs, stop, reconcile."""
+"""plan, submit, jobs, stop, reconcile; with rollback."""
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from lakehead.cli.options import Home, Json, Streams
+from lakehead.cli.options import (
+    From,
+    Home,
+    Json,
+    Master,
+    Streams,
+    To,
+    moment,
+    require_up,
+    with_master,
+)
 from lakehead.cli.render import out, print_json, steps
-from lakehead.errors import NotRunning, UserError
-from lakehead.settings import Settings, load_settings
+from lakehead.cli.rollback import rollback
+from lakehead.settings import load_settings
 
 if TYPE_CHECKING:
     from lakehead.jobs.placing import ModelChange
+    from lakehead.jobs.reconcile import Reconciled
     from lakehead.jobs.submit import Plan
 
 _PANEL = "Jobs"
+Engine = Literal["auto", "duckdb", "spark"]
 Parallelism = Annotated[
     int | None,
     typer.Option(
@@ -29,12 +40,17 @@ Parallelism = Annotated[
 def register(app: typer.Typer) -> None:
     app.command(rich_help_panel=_PANEL, epilog="lakehead plan orders")(plan)
     app.command(rich_help_panel=_PANEL, epilog="lakehead submit orders --dry-run")(submit)
-    app.command(rich_help_panel=_PANEL, epilog="lakehead rollback revenue_by_country")(rollback)
+    app.command(
+        rich_help_panel=_PANEL,
+        epilog="lakehead rollback revenue_by_country   ·   "
+        "lakehead rollback revenue_by_country --to before-migration --dry-run",
+    )(rollback)
     app.command(rich_help_panel=_PANEL)(jobs)
     app.command(rich_help_panel=_PANEL, epilog="lakehead stop orders")(stop)
     app.command(
         rich_help_panel=_PANEL,
-        epilog="lakehead reconcile revenue_by_country --from 2026-01-01T00:00",
+        epilog="lakehead reconcile --dry-run   ·   lakehead reconcile --full --engine spark   ·   "
+        "lakehead reconcile revenue_by_country --from 2026-01-01T00:00",
     )(reconcile)
 
 
@@ -82,8 +98,7 @@ def submit(
             planned, desired = job_submit.plan(settings, name, parallelism=parallelism)
             plans.append(planned)
             if not json_:
-                spec = desired.spec
-                for statement in (*spec.declare, *(i.sql for i in spec.inserts)):
+                for statement in desired.spec.statements():
                     out().print(statement + ";\n", markup=False, highlight=False, soft_wrap=True)
         else:
             require_up(settings)
@@ -97,29 +112,6 @@ def submit(
         _show(each, dry_run)
 
 
-def rollback(
-    model: Annotated[str, typer.Argument(help="A model that took over from another version.")],
-    home: Home = None,
-    json_: Json = False,
-) -> None:
-    """Give a model's table back to the version before; nobody feeds it until the next submit."""
-    from lakehead.jobs.rollback import rollback as run
-
-    settings = load_settings(home)
-    require_up(settings)
-    with steps(f"rolling {model} back") as view:
-        done = run(settings, model, view.say)
-    if json_:
-        print_json(done)
-        return
-    out().print(
-        f"{done.table} is that of the version before, and is not fed; the later answers are in "
-        f"{done.aside}.  Put pipelines/{model}.sql back as it was, then:  lakehead submit",
-        soft_wrap=True,
-        highlight=False,
-    )
-
-
 def _show(plan: "Plan", dry_run: bool) -> None:
     said = {"none": "unchanged", "new": "new", "changed": "changed", "resumed": "resumed"}
     models = ", ".join(plan.models) or "none"
@@ -129,7 +121,7 @@ def _show(plan: "Plan", dry_run: bool) -> None:
     for change in plan.versions:
         if change.change != "new":
             lines += _words(change)
-    lines += [f"{waiting}; then: lakehead submit {plan.stream}" for waiting in plan.waiting]
+    lines += plan.waiting
     if plan.pause_seconds is not None:
         lines.append(f"nothing was landed for {plan.pause_seconds:.1f} s")
     for line in lines:
@@ -151,7 +143,8 @@ def _words(change: "ModelChange") -> list[str]:
         table = f"{change.table} appears {when}"
     else:
         table = f"takes over {change.table} {when}; the table of now is kept as {change.kept}"
-    said = {"filling": "its new version is being filled"}.get(change.change, change.change)
+    words = {"filling": "its new version is being filled", "replayed": "built anew"}
+    said = words.get(change.change, change.change)
     return [
         f"{own}: {said}; state {change.state}; {table}",
         *(f"  {what}" for what in change.what),
@@ -197,55 +190,63 @@ def reconcile(
         list[str] | None, typer.Argument(help="Models; all of them by default.")
     ] = None,
     home: Home = None,
-    start: Annotated[
-        str | None, typer.Option("--from", help="Windows from this time on (ISO-8601, UTC).")
-    ] = None,
-    end: Annotated[
-        str | None, typer.Option("--to", help="Windows up to this time (ISO-8601, UTC).")
-    ] = None,
+    start: From = None,
+    end: To = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="All closed windows, and not just those that are due.")
+    ] = False,
+    engine: Annotated[
+        Engine, typer.Option(help="Who recomputes; by default DuckDB where few rows are read.")
+    ] = "auto",
+    master: Master = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Count what would change; change nothing.")
     ] = False,
     json_: Json = False,
 ) -> None:
-    """Recompute closed windows in Spark and put them in the stream's place, in one commit."""
-    from lakehead.jobs.reconcile import Range
-    from lakehead.jobs.reconcile import reconcile as run
-    from lakehead.proof.parity import answering, closed_until
+    """Recompute closed windows from the landed rows, and put them in the stream's place.
 
-    settings = load_settings(home)
-    within = Range(_moment("--from", start), _moment("--to", end))
+    Due are windows that closed since the last time, and those that rows came to since. Each mart
+    is changed in one commit, while its stream goes on. What breaks an `expect` of the model is not
+    published, and the command exits with 1.
+    """
+    from lakehead.jobs.reconcile import Range
+    from lakehead.proof.parity import answering
+    from lakehead.proof.reconcile import reconcile as run
+    from lakehead.quality.publish import gates
+
+    settings = with_master(load_settings(home), master)
+    within = Range(moment("--from", start), moment("--to", end))
     names = model or answering(settings)
     with steps("reconciling") as view:
-        closings = {name: closed_until(settings, name) for name in names}
-        done = run(settings, closings, within, view.say, dry_run)
+        done = run(
+            settings,
+            names,
+            within,
+            engine=engine,
+            full=full,
+            gates=gates(settings, names),
+            say=view.say,
+            dry_run=dry_run,
+        )
     if json_:
         print_json({"dry_run": dry_run, "models": {r.model: r for r in done}})
-        return
-    for r in done:
-        if r.closed_until is None:
-            out().print(f"{r.model}: no window has closed yet.")
-            continue
-        out().print(
-            f"{r.model}: {r.windows:,} windows up to {r.closed_until}: {r.settled:,} were right, "
-            f"{r.changed:,} changed, {r.added:,} added, {r.removed:,} removed.",
-            soft_wrap=True,
-        )
+    else:
+        for r in done:
+            out().print(_reconciled(r), markup=False, soft_wrap=True, highlight=False)
+    if any(r.refused for r in done):
+        raise typer.Exit(1)
 
 
-def require_up(settings: Settings) -> None:
-    """Raises NotRunning when no stack of this home runs."""
-    from lakehead.stack.supervisor import Supervisor
+def _reconciled(r: "Reconciled") -> str:
+    from lakehead.quality.publish import shown
 
-    if Supervisor(settings).pid is None:
-        raise NotRunning(f"the stack of {settings.home} is down", "lakehead up")
-
-
-def _moment(option: str, text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise UserError(f"{option} is {text!r}, expected a time such as 2026-01-31T10:00") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if r.closed_until is None:
+        return f"{r.model}: no window has closed yet."
+    if r.refused:
+        return f"{r.model}: {r.refused}\nSee:  {shown(r.model)}"
+    return (
+        f"{r.model}: {r.windows:,} windows up to {r.closed_until}: {r.settled:,} were right, "
+        f"{r.changed:,} changed, {r.added:,} added, {r.removed:,} removed "
+        f"({r.engine}, {r.seconds:.1f} s)."
+    )

@@ -6,7 +6,25 @@ from typing import Annotated
 import typer
 
 from lakehead import __version__
-from lakehead.cli import contract, dead, demo, jobs, model, proof, query, stack, streams
+from lakehead.cli import (
+    catalogue,
+    contract,
+    dead,
+    demo,
+    export,
+    jobs,
+    maintain,
+    model,
+    proof,
+    quality,
+    query,
+    replay,
+    server,
+    shell,
+    stack,
+    streams,
+    tags,
+)
 from lakehead.errors import LakeheadError
 
 app = typer.Typer(
@@ -18,7 +36,10 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (demo, stack, contract, model, streams, jobs, query, proof, dead):
+for group in (
+    *(demo, stack, contract, model, streams, replay, jobs),
+    *(query, shell, catalogue, export, server, tags, proof, quality, dead, maintain),
+):
     group.register(app)
 
 

@@ -1,10 +1,13 @@
-"""Options that several commands have."""
+"""Options that several commands have, and what they demand."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from lakehead.errors import NotRunning, UserError
 from lakehead.settings import Settings
 
 
@@ -32,6 +35,19 @@ def complete_model(incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
+def complete_table(context: typer.Context, incomplete: str) -> list[str]:
+    """The tables of the lake that begin so, as `complete_stream`."""
+    from lakehead.errors import LakeheadError
+    from lakehead.lake.snapshots import list_tables
+    from lakehead.settings import load_settings
+
+    try:
+        names = list_tables(load_settings(context.params.get("home")))
+    except (LakeheadError, OSError):
+        return []
+    return [name for name in names if name.startswith(incomplete)]
+
+
 def submit_hint(settings: Settings) -> str:
     """The command that starts a first stream of the project, or makes one."""
     from lakehead.contracts.load import contract_names
@@ -40,6 +56,14 @@ def submit_hint(settings: Settings) -> str:
     if not names:
         return "lakehead contract new NAME"
     return f"lakehead submit {'orders' if 'orders' in names else names[0]}"
+
+
+def require_up(settings: Settings) -> None:
+    """Raises NotRunning when no stack of this home runs."""
+    from lakehead.stack.supervisor import Supervisor
+
+    if Supervisor(settings).pid is None:
+        raise NotRunning(f"the stack of {settings.home} is down", "lakehead up")
 
 
 Home = Annotated[
@@ -58,7 +82,50 @@ Streams = Annotated[
         help="Streams; all that have a contract by default.", autocompletion=complete_stream
     ),
 ]
+Master = Annotated[
+    str | None,
+    typer.Option(
+        "--master",
+        help="Where Spark runs, such as spark://host:7077.",
+        show_default="the home's spark_master, else here",
+    ),
+]
+Submitted = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="Streams; all that were submitted by default.", autocompletion=complete_stream
+    ),
+]
 Models = Annotated[
     list[str] | None,
     typer.Argument(help="Models; all by default.", autocompletion=complete_model),
 ]
+From = Annotated[
+    str | None,
+    typer.Option("--from", help="Windows that begin then or later (ISO-8601, UTC)."),
+]
+To = Annotated[
+    str | None, typer.Option("--to", help="Windows that begin before then (ISO-8601, UTC).")
+]
+
+
+def moment(option: str, text: str | None) -> datetime | None:
+    """The time that an option says, in UTC where it names no zone; None where it is not given.
+
+    Raises:
+        UserError: it is no time.
+    """
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise UserError(f"{option} is {text!r}, expected a time such as 2026-01-31T10:00") from None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def with_master(settings: Settings, master: str | None) -> Settings:
+    """The settings, with Spark elsewhere where ``--master`` says so."""
+    if master is None:
+        return settings
+    return replace(settings, tuning=replace(settings.tuning, spark_master=master))

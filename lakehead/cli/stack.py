@@ -30,13 +30,13 @@ def up(
     home: Home = None,
     port_base: Annotated[
         int | None,
-        typer.Option(
-            help="First of the eight ports that the stack listens on.", min=1024, max=65000
-        ),
+        typer.Option(help="First of the ten ports that the stack listens on.", min=1024, max=65000),
     ] = None,
     with_: Annotated[
         list[str] | None,
-        typer.Option("--with", help="Run this too, from now on: registry, for Avro."),
+        typer.Option(
+            "--with", help="Run this too, from now on: registry, for Avro; query, the query server."
+        ),
     ] = None,
     without: Annotated[
         list[str] | None, typer.Option("--without", help="Run it no more; its data stay.")
@@ -55,6 +55,7 @@ def up(
         view.say("resuming jobs")
         resumed = submit.wait_for_desired(settings)
     registry = settings.registry_url if "registry" in settings.tuning.extras else None
+    query = f"127.0.0.1:{settings.ports.query}" if "query" in settings.tuning.extras else None
     if json_:
         print_json(
             {
@@ -62,6 +63,7 @@ def up(
                 "seconds": round(seconds, 1),
                 "jobs": resumed,
                 "registry": registry,
+                "query": query,
             }
         )
         return
@@ -69,6 +71,8 @@ def up(
     out().print(f"Kafka {settings.bootstrap}   Flink {settings.flink_url}")
     if registry:
         out().print(f"Schema registry {registry}", soft_wrap=True)
+    if query:
+        out().print(f"Query server {query}   HTTP 127.0.0.1:{settings.ports.query_http}")
     if not resumed:
         out().print(f"Next:  {submit_hint(settings)}")
 

@@ -260,6 +260,11 @@ def _settings(old: Contract, new: Contract) -> Iterator[Change]:
             yield Change(f"{word} becomes {after}, from {before}")
     if old.retention != new.retention:
         yield Change(f"retention becomes {new.retention}, from {old.retention}", job=False)
+    if old.snapshot_retention != new.snapshot_retention:
+        yield Change(
+            f"snapshotRetention becomes {new.snapshot_retention}, from {old.snapshot_retention}",
+            job=False,
+        )
 
 
 def _own_rules(old: Contract, new: Contract) -> Iterator[Change]:

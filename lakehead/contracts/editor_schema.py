@@ -66,6 +66,10 @@ _STREAM_SETTING: dict[str, tuple[Json, str]] = {
         "Partitions of the topic.",
     ),
     "retention": (_DURATION, "How long Kafka keeps an event; the lake keeps it for ever."),
+    "snapshotRetention": (
+        _DURATION,
+        "How long the lake keeps what its tables were; no row goes with it.",
+    ),
     "encoding": ({"enum": list(ENCODINGS)}, "How events are written in Kafka."),
     "cleanup": (
         {"enum": list(CLEANUPS)},

@@ -1,9 +1,11 @@
-"""The Flink side of a contract: the source table, and the two inserts that land every record.
+"""The Flink side of a contract: its source, and the two inserts that land every record.
 
 The source reads each record once through the ``safe`` format. ``rowtime`` is the event time of a
 valid record and NULL for any other, so that ``rowtime IS NOT NULL`` means *valid*, and a broken
 record or a clock from the future never moves the watermark.
 """
+
+from dataclasses import dataclass
 
 from lakehead.contracts.encoding import format_options
 from lakehead.contracts.model import KAFKA_COLUMNS, Contract
@@ -18,18 +20,34 @@ _METADATA = """\
   `kafka_timestamp` TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL,"""
 
 
-def source_table(
+@dataclass(frozen=True)
+class Source:
+    """``table`` declares the topic; ``select`` judges each of its records, once for all readers.
+
+    The job makes a stream of ``select`` and calls it ``name``. Were it a view, Flink's planner
+    would write the contract's rules out anew wherever ``rowtime`` is read, into code that is too
+    long for the JVM to compile (ADR 0016).
+    """
+
+    name: str
+    table: str
+    select: str
+
+
+def source(
     contract: Contract,
     bootstrap: str,
     group: str,
     registry_url: str | None = None,
     name: str | None = None,
-) -> str:
-    """``CREATE TEMPORARY TABLE`` over the contract's topic; ``name`` is the stream's by default.
+) -> Source:
+    """The contract's topic as a stream; ``name`` is the contract's stream by default.
 
     ``rowtime`` is the event time to the millisecond, as watermarks are; the field itself is landed
     to the microsecond.
     """
+    name = name or contract.stream
+    topic = identifier(f"{name}$topic")
     columns = "\n".join(f"  {identifier(f.name)} {f.type.flink()}," for f in contract.fields)
     valid = " AND ".join(["`decode_error` IS NULL", *(r.holds for r in row_rules(contract))])
     options = {
@@ -37,17 +55,27 @@ def source_table(
         "topic": contract.topic,
         "properties.bootstrap.servers": bootstrap,
         "properties.group.id": group,
+        # What a transaction took back was never said.
+        "properties.isolation.level": "read_committed",
+        # Partitions take turns after that much: one that waits too long would be taken to be idle.
+        "properties.max.partition.fetch.bytes": "131072",
         "scan.startup.mode": "earliest-offset",
         "scan.watermark.idle-timeout": f"{int(contract.idle_timeout.total_seconds() * 1000)} ms",
         **format_options(contract, registry_url),
     }
     clock = f"CAST({identifier(contract.event_time)} AS TIMESTAMP_LTZ(3))"
     settings = ",\n".join(f"  {literal(k)} = {literal(v)}" for k, v in options.items())
-    return (
-        f"CREATE TEMPORARY TABLE {identifier(name or contract.stream)} (\n{columns}\n{_METADATA}\n"
+    table = (
+        f"CREATE TEMPORARY TABLE {topic} (\n{columns}\n{_METADATA}\n"
         f"  `rowtime` AS CASE WHEN {valid} THEN {clock} END,\n"
         f"  WATERMARK FOR `rowtime` AS `rowtime` - {interval(contract.watermark_delay)}\n"
         f") WITH (\n{settings}\n)"
+    )
+    names = [*(f.name for f in contract.fields), "decode_error", "record", *KAFKA_COLUMNS]
+    # The cast makes a plain column of it: a time attribute may not be NULL in a stream.
+    rowtime = "CAST(`rowtime` AS TIMESTAMP_LTZ(3)) AS `rowtime`"
+    return Source(
+        name, table, f"SELECT {', '.join(map(identifier, names))}, {rowtime} FROM {topic}"
     )
 
 

@@ -41,6 +41,7 @@ SETTINGS: dict[str, object] = {
     "clockSkew": "60 seconds",
     "partitions": 4,
     "retention": "7 days",
+    "snapshotRetention": "1 hour",
     "encoding": "json",
     "cleanup": "delete",
 }
@@ -151,6 +152,7 @@ def _read(document: Document, stream: str, problems: Problems) -> Contract | Non
         key=str(settings.values["key"]),
         partitions=settings.whole("partitions", 1, MOST_PARTITIONS),
         retention=settings.duration("retention", _MOST_RETENTION_DAYS),
+        snapshot_retention=settings.duration("snapshotRetention", _MOST_RETENTION_DAYS),
         encoding=settings.one_of("encoding", ENCODINGS),
         cleanup=settings.one_of("cleanup", CLEANUPS),
         rules=rules,

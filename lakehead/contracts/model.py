@@ -94,6 +94,7 @@ class Contract:
     rules: tuple[RowRule, ...] = field(default=())
     owner: str = ""
     limitations: str = ""
+    snapshot_retention: timedelta = timedelta(hours=1)
 
     @property
     def topic(self) -> str:

@@ -54,6 +54,7 @@ def settings_of(contract: Contract) -> dict[str, str]:
         "key": contract.key,
         "partitions": str(contract.partitions),
         "kept in Kafka": kept,
+        "snapshots kept": duration(contract.snapshot_retention),
         "encoding": {"json": "JSON", "avro": "Avro"}[contract.encoding],
     }
 

@@ -77,9 +77,21 @@ class Judge:
             return Judged(record, decoded, decoded.problems, None)
         values = self.codec.values(decoded.event)
         problems = [*decoded.problems, *self._validator.problems(values, now)]
-        if len(record or b"") > _MOST_BYTES:
-            problems.append(f"too large: the record has {len(record or b'')} bytes")
+        problems += _too_large(len(record or b""))
         return Judged(record, decoded, problems, self._key_of(values))
+
+    def read(self, record: bytes | None, now: float) -> tuple[Event, list[str]]:
+        """As `judge`, for who reads many: the values that the job would land, or why it would
+        not."""
+        decoded = self.decode(record)
+        if decoded.event is None:
+            return {}, decoded.problems
+        values = self.codec.values(decoded.event)
+        size = len(record or b"")
+        if not decoded.problems and size <= _MOST_BYTES and self._validator.accepts(values, now):
+            return values, []
+        read, problems = self._validator.read(values, now)
+        return read, [*decoded.problems, *problems, *_too_large(size)]
 
     def _key_of(self, values: Event) -> bytes | None:
         try:
@@ -88,6 +100,10 @@ class Judge:
         except (TypeError, ValueError):
             # The field is of another type, or holds half a character.
             return None
+
+
+def _too_large(size: int) -> list[str]:
+    return [f"too large: the record has {size} bytes"] if size > _MOST_BYTES else []
 
 
 def judge_of(settings: Settings, contract: Contract) -> Judge:

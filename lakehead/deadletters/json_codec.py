@@ -1,5 +1,6 @@
 """JSON records, read as the job's ``strict-json`` reads them, and as far as they can be read."""
 
+import contextlib
 import json
 import math
 import re
@@ -33,6 +34,9 @@ class JsonCodec:
     def __init__(self, contract: Contract) -> None:
         self._readers = {f.name: reader(f.type) for f in contract.fields}
         self._aliases = contract.aliases
+        self._decode_once = json.JSONDecoder(
+            parse_float=Decimal, parse_constant=_refuse, object_pairs_hook=_once
+        ).decode
 
     def decode(self, record: bytes) -> Decoded:
         try:
@@ -40,6 +44,15 @@ class JsonCodec:
         except UnicodeDecodeError as error:
             byte = record[error.start]
             return Decoded(None, [f"not UTF-8: byte {error.start} of the record is 0x{byte:02x}"])
+        # Nearly every record is an object whose keys are there once; of others it is told what is
+        # wrong.
+        with contextlib.suppress(ValueError, RecursionError):
+            event = self._decode_once(text)
+            if isinstance(event, dict) and not self._aliases:
+                return Decoded(event, [])
+        return self._decoded(text)
+
+    def _decoded(self, text: str) -> Decoded:
         repeated: dict[str, None] = {}
 
         def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -71,6 +84,9 @@ class JsonCodec:
 
     def values(self, event: Event) -> Event:
         """Other keys than fields are ignored, as the job does."""
+        if not self._aliases:
+            readers = self._readers
+            return {key: readers[key](value) for key, value in event.items() if key in readers}
         read: Event = {}
         for key, value in event.items():
             name = self._aliases.get(key, key)
@@ -107,6 +123,13 @@ def reader(kind: FieldType) -> Read:
             assert kind.items is not None
             return _items(kind.kind, reader(kind.items))
     return lambda value: value
+
+
+def _once(found: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(found)
+    if len(members) < len(found):
+        raise ValueError("a key is given more than once")
+    return members
 
 
 def _refuse(name: str) -> Any:

@@ -16,21 +16,22 @@ from lakehead.contracts.sql import identifier, interval, literal, table_identifi
 from lakehead.contracts.types import FieldType
 from lakehead.models.bind import Bound, Input
 from lakehead.models.expressions import render
+from lakehead.models.flink_sequence import COORDINATES, matches
 from lakehead.models.model import Model
+from lakehead.models.slices import Parts, split
 from lakehead.models.windows import Cumulate, Hop, Session
 
 LEFT_OUT = "ops.left_out"
 _ROWTIME, _WATERMARK = "`rowtime`", "`watermark$`"
-_COORDINATES = ("kafka_partition", "kafka_offset")
 _MILLISECOND = interval(timedelta(milliseconds=1))
 
 
 @dataclass(frozen=True)
 class Side:
-    """Another stream that a model reads by a scan of its own, and the source table that it is."""
+    """Another stream that a model reads by a scan of its own, and the name it has there."""
 
     stream: str
-    table: str
+    name: str
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,16 @@ def side(model: Model) -> Side | None:
     return Side(stream, f"{model.name}${stream}")
 
 
-def statements(bound: Bound, table: str | None = None, since: datetime | None = None) -> Statements:
-    """The model's views and inserts over the source tables of its streams.
+def statements(
+    bound: Bound, table: str | None = None, since: datetime | None = None, version: str = ""
+) -> Statements:
+    """The model's views and inserts, over streams.
 
     ``table`` is the mart's, where it is not the model's own. ``since`` leaves out windows that
-    begin before it, and rows before it where there are no windows.
+    begin before it, and rows before it where there are no windows. ``version`` is the model's; its
+    name ends in ``$version`` while it stands beside another.
     """
-    return _Writer(bound, table or bound.model.table, since).write()
+    return _Writer(bound, table or bound.model.table, since, version).write()
 
 
 def alert_table(model: Model, topic: str, bootstrap: str) -> str:
@@ -88,11 +92,14 @@ def _answer_columns(model: Model) -> Mapping[str, FieldType]:
 
 
 class _Writer:
-    def __init__(self, bound: Bound, table: str, since: datetime | None) -> None:
+    def __init__(
+        self, bound: Bound, table: str = "", since: datetime | None = None, version: str = ""
+    ) -> None:
         self._bound = bound
         self._model = bound.model
         self._table = table
         self._since = since
+        self._version = version
         self._views: list[str] = []
 
     def write(self) -> Statements:
@@ -130,10 +137,7 @@ class _Writer:
         return self._as_of_join()
 
     def _columns(self) -> str:
-        return ",\n  ".join(
-            f"{render(tree, 'flink')} AS {identifier(name)}"
-            for name, tree in self._bound.select.items()
-        )
+        return ",\n  ".join(_written(self._bound.select))
 
     def _where(self, *more: str) -> str:
         where = self._bound.where
@@ -153,10 +157,10 @@ class _Writer:
         ``rowtime`` and ``watermark$``."""
         reader = reader or self._model.name
         if given.upstream is not None:
-            return _Writer(given.upstream, "", None)._read_by(reader, self._views)
+            return _Writer(given.upstream)._read_by(reader, self._views)
         second = side(self._model)
-        table = second.table if second and second.stream == given.stream else given.stream
-        columns = ", ".join(identifier(n) for n in [*given.fields, *_COORDINATES])
+        table = second.name if second and second.stream == given.stream else given.stream
+        columns = ", ".join(identifier(n) for n in [*given.fields, *COORDINATES])
         return self._view(
             identifier(f"{reader}${given.stream}$valid"),
             f"SELECT {columns}, `kafka_timestamp`, {_ROWTIME},"
@@ -169,7 +173,7 @@ class _Writer:
         self._views = views
         source = self._source(self._bound.input, reader)
         time = identifier(self._bound.input.event_time)
-        coordinates = ", ".join(identifier(c) for c in _COORDINATES)
+        coordinates = ", ".join(identifier(c) for c in COORDINATES)
         return self._view(
             identifier(f"{reader}${self._model.name}$read"),
             f"SELECT {time} AS `event_time`, {self._columns()}, {coordinates}, `kafka_timestamp`,"
@@ -194,8 +198,8 @@ class _Writer:
         view = identifier(f"{self._model.name}$rows")
         return self._view(view, f"SELECT * FROM {source}{self._where(*conditions)}")
 
-    def _in_windows(self) -> str:
-        """Each row once for each of its windows that had not closed."""
+    def _in_windows(self, rows: str) -> str:
+        """Each of the view's rows once for each of its windows that had not closed."""
         window = self._model.window
         if isinstance(window, Hop):
             function = "TUMBLE" if window.tumbles else "HOP"
@@ -204,7 +208,6 @@ class _Writer:
             assert isinstance(window, Cumulate)
             function, lengths = "CUMULATE", [window.step, window.size]
         spans = ", ".join(interval(length) for length in lengths)
-        rows = self._rows()
         open_ = f"({_WATERMARK} IS NULL OR `window_end` > CAST({_WATERMARK} AS TIMESTAMP(3)) + "
         open_ += f"{_MILLISECOND})"
         since = self._from_since("`window_start`")
@@ -225,14 +228,53 @@ class _Writer:
             f" {interval(window.gap)})))"
         )
 
+    def _slices(self, parts: Parts) -> str:
+        """A view of what the rows of each slice add up to.
+
+        A row that is late, or may be, is passed on by itself: it is left out of those windows only
+        that had closed. What comes on time cannot be late for the slice.
+        """
+        rows = self._rows()
+        name = self._model.name
+        values = "".join(f", {column}" for column in _written(parts.values))
+        on_time = self._view(
+            identifier(f"{name}$on_time"),
+            f"SELECT *{values} FROM {rows} WHERE {_ROWTIME} > {_WATERMARK}",
+        )
+        keys = [identifier(k) for k in self._model.keys]
+        groups = [*keys, *map(identifier, parts.values)]
+        added = ", ".join([*groups, *_written(parts.of_rows)])
+        alone = ", ".join([*keys, *_written(parts.values), *_written(parts.of_row)])
+        window = self._model.window
+        assert isinstance(window, Hop | Cumulate)
+        length = interval(window.slice)
+        return self._view(
+            identifier(f"{name}$slices"),
+            f"SELECT {added},\n"
+            f"  CAST(NULL AS TIMESTAMP_LTZ(3)) AS {_WATERMARK}, `window_time` AS {_ROWTIME}\n"
+            f"FROM TABLE(TUMBLE(TABLE {on_time}, DESCRIPTOR({_ROWTIME}), {length}))\n"
+            f"GROUP BY `window_start`, `window_end`, `window_time`"
+            f"{''.join(f', {g}' for g in groups)}\n"
+            f"UNION ALL SELECT {alone}, {_WATERMARK}, {_ROWTIME}\n"
+            f"FROM {rows} WHERE {_WATERMARK} IS NULL OR {_ROWTIME} <= {_WATERMARK}",
+        )
+
     def _windows(self) -> str:
-        session = isinstance(self._model.window, Session)
-        rows = self._in_sessions() if session else self._in_windows()
+        window, having = self._model.window, self._bound.having
+        trees = [*self._bound.select.values(), *([having] if having is not None else [])]
+        parts = None
+        if isinstance(window, Session):
+            rows = self._in_sessions()
+        elif (isinstance(window, Hop) and window.tumbles) or (parts := split(trees)) is None:
+            rows = self._in_windows(self._rows())
+        else:
+            rows = self._in_windows(self._slices(parts))
+            trees = list(parts.of_slices)
         keys = "".join(f", {identifier(k)}" for k in self._model.keys)
-        having = self._bound.having
-        condition = f"\nHAVING {render(having, 'flink')}" if having is not None else ""
+        columns = ",\n  ".join(_written(dict(zip(self._bound.select, trees, strict=False))))
+        condition = f"\nHAVING {render(trees[-1], 'flink')}" if having is not None else ""
         return (
-            f"SELECT `window_start`, `window_end`,\n  {self._columns()}\nFROM {rows}\n"
+            f"SELECT `window_start`, `window_end`,\n  {columns}\nFROM {rows}\n"
             f"GROUP BY `window_start`, `window_end`{keys}{condition}"
         )
 
@@ -255,10 +297,10 @@ class _Writer:
         assert dedup
         direction = "ASC" if dedup.keep == "first" else "DESC"
         keys = ", ".join(identifier(k) for k in dedup.keys)
-        order = ", ".join(f"{c} {direction}" for c in (_ROWTIME, *map(identifier, _COORDINATES)))
+        order = ", ".join(f"{c} {direction}" for c in (_ROWTIME, *map(identifier, COORDINATES)))
         ranked = (
             f"(SELECT *, ROW_NUMBER() OVER (PARTITION BY `window_start`, `window_end`, {keys}"
-            f" ORDER BY {order}) AS `rank$` FROM {self._in_windows()})"
+            f" ORDER BY {order}) AS `rank$` FROM {self._in_windows(self._rows())})"
         )
         time = identifier(self._bound.input.event_time)
         return (
@@ -268,40 +310,8 @@ class _Writer:
         )
 
     def _sequence(self) -> str:
-        sequence = self._model.sequence
-        assert sequence
         rows = self._rows(self._on_time(), self._from_since(_ROWTIME))
-        steps = list(zip(sequence.steps, self._bound.steps, strict=True))
-        pattern = " ".join(
-            f"{identifier(s.name)}{f'{{{s.times}}}' if s.times > 1 else ''}" for s, _ in steps
-        )
-        define = ",\n    ".join(
-            f"{identifier(s.name)} AS {render(_of(tree, s.name), 'flink')}" for s, tree in steps
-        )
-        first, last = (identifier(sequence.steps[i].name) for i in (0, -1))
-        time = identifier(self._bound.input.event_time)
-        taken = dict.fromkeys(
-            [*_COORDINATES, *(c for t in self._bound.select.values() for c in _column_names(t))]
-        )
-        # The keys of the partition are there without being measured.
-        measures = [f"FIRST({first}.{time}) AS `first$`", f"LAST({last}.{time}) AS `last$`"]
-        measures += [
-            f"LAST({last}.{identifier(c)}) AS {identifier(c)}"
-            for c in taken
-            if c not in sequence.by
-        ]
-        by = ", ".join(identifier(k) for k in sequence.by)
-        order = ", ".join((_ROWTIME, *map(identifier, _COORDINATES)))
-        return (
-            f"SELECT `first$` AS `first_event_time`, `last$` AS `event_time`,"
-            f" `kafka_partition`, `kafka_offset`,\n  {self._columns()}\n"
-            f"FROM {rows} MATCH_RECOGNIZE (\n"
-            f"  PARTITION BY {by} ORDER BY {order}\n"
-            f"  MEASURES {', '.join(measures)}\n"
-            "  ONE ROW PER MATCH AFTER MATCH SKIP TO NEXT ROW\n"
-            f"  PATTERN ({pattern}) WITHIN {interval(sequence.within)}\n"
-            f"  DEFINE {define}\n)"
-        )
+        return matches(self._bound, rows, self._columns())
 
     def _on_keys(self) -> str:
         assert self._bound.on
@@ -351,9 +361,10 @@ class _Writer:
         second = side(self._model)
         assert second
         view = identifier(f"{self._model.name}${second.stream}$valid")
+        name = self._model.name.removesuffix(f"${self._version}")
+        whose = ", ".join(map(literal, (name, self._version, second.stream)))
         return (
-            f"SELECT {literal(self._model.name)}, {literal(second.stream)}, `kafka_partition`,"
-            f" `kafka_offset`, `kafka_timestamp`, {_WATERMARK}\n"
+            f"SELECT {whose}, `kafka_partition`, `kafka_offset`, `kafka_timestamp`, {_WATERMARK}\n"
             f"FROM {view} WHERE {_ROWTIME} <= {_WATERMARK}"
         )
 
@@ -393,23 +404,5 @@ class _Writer:
         )
 
 
-def _of(tree: exp.Expr, step: str) -> exp.Expr:
-    """The condition over the rows of one step."""
-
-    def qualified(node: exp.Expr) -> exp.Expr:
-        if not isinstance(node, exp.Column):
-            return node
-        first, *rest = (exp.to_identifier(name, quoted=True) for name in _path(node))
-        field = exp.Column(this=first, table=exp.to_identifier(step, quoted=True))
-        return exp.Dot.build([field, *rest]) if rest else field
-
-    return tree.transform(qualified)
-
-
-def _column_names(tree: exp.Expr) -> list[str]:
-    return [_path(column)[0] for column in tree.find_all(exp.Column)]
-
-
-def _path(column: exp.Column) -> list[str]:
-    """``address.city`` as the names of the field and of its parts."""
-    return [part.name for part in column.parts]
+def _written(trees: Mapping[str, exp.Expr]) -> list[str]:
+    return [f"{render(tree, 'flink')} AS {identifier(name)}" for name, tree in trees.items()]

@@ -70,12 +70,13 @@ def _greatest(read: Reader, node: exp.Expr) -> Value:
     if not 2 <= len(trees) <= 8:
         raise Refused(node, "expected two values, eight at most")
     comparison = exp.GTE if isinstance(node, exp.Greatest) else exp.LTE
+    ordered = [by_bytes(tree, common) for tree in trees]
     ifs = []
     for i, tree in enumerate(trees):
         wins: exp.Expr | None = None
-        for j, other in enumerate(trees):
+        for j, other in enumerate(ordered):
             if i != j:
-                won = comparison(this=by_bytes(tree.copy(), common), expression=other.copy())
+                won = comparison(this=ordered[i].copy(), expression=other.copy())
                 wins = exp.And(this=wins, expression=won) if wins else won
         ifs.append(exp.If(this=wins, true=tree.copy()))
     return made(node, exp.Case(ifs=ifs), common, values)

@@ -44,6 +44,7 @@ _OPTIONAL = (
     "dedup",
     "sequence",
     "alert",
+    "expect",
 )
 
 
@@ -87,6 +88,14 @@ class Sequence:
 
 
 @dataclass(frozen=True)
+class Expect:
+    """A condition that each row of the mart keeps; ``line`` is that of the file."""
+
+    condition: str
+    line: int = field(default=1, compare=False)
+
+
+@dataclass(frozen=True)
 class Header:
     """``columns`` are the output's own; ``freshness`` is how old the newest answer may be."""
 
@@ -104,6 +113,7 @@ class Header:
     dedup: Dedup | None = None
     sequence: Sequence | None = None
     alert_topic: str | None = None
+    expect: tuple[Expect, ...] = ()
 
 
 def split(text: str) -> tuple[str, int, str]:
@@ -171,6 +181,7 @@ class _Reader:
             dedup=self._dedup(kind),
             sequence=self._sequence(kind),
             alert_topic=self._alert(),
+            expect=self._expect(),
         )
 
     def _choice(self, key: str, choices: tuple[str, ...], default: str) -> Any:
@@ -328,6 +339,24 @@ class _Reader:
                 ("alert",), f"alert is {given!r}, expected such as {{topic: alerts.failed}}"
             )
         return topic
+
+    def _expect(self) -> tuple[Expect, ...]:
+        given = self._data.get("expect")
+        if given is None:
+            return ()
+        if not isinstance(given, list):
+            raise self._fail(
+                ("expect",), f"expect is {given!r}, expected a list such as [revenue >= 0]"
+            )
+        for i, condition in enumerate(given):
+            where: Where = ("expect", i)
+            if not isinstance(condition, str) or not condition.strip():
+                raise self._fail(
+                    where, f"expect has {condition!r}, expected a condition such as revenue >= 0"
+                )
+            if condition in given[:i]:
+                raise self._fail(where, f"expect has {condition!r} twice, expected it once")
+        return tuple(Expect(c, self._document.line(("expect", i))) for i, c in enumerate(given))
 
     def _table(self, name: str) -> str:
         output = self._data["output"]

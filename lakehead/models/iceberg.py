@@ -17,7 +17,7 @@ def mart_schema(model: Model) -> Schema:
 
 
 def left_out_schema() -> Schema:
-    """The rows that a model's own scan of a stream found late, with its watermark then.
+    """The rows that a version's own scan of a stream found late, with its watermark then.
 
     They are written by the jobs of models that read a second stream: what the stream's own job
     found late is in its landing table.
@@ -25,6 +25,7 @@ def left_out_schema() -> Schema:
     return numbered(
         [
             ("model", FieldType("string")),
+            ("version", FieldType("string")),
             ("stream", FieldType("string")),
             ("kafka_partition", FieldType("int")),
             ("kafka_offset", FieldType("long")),

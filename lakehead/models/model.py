@@ -6,6 +6,7 @@ from pathlib import Path
 import sqlglot
 from sqlglot import exp
 
+from lakehead.contracts.expression import parse_condition
 from lakehead.contracts.types import FieldType
 from lakehead.errors import UserError
 from lakehead.models.header import (
@@ -172,7 +173,13 @@ def parse_model(text: str, name: str) -> Model:
     header = parse_header(yaml, name)
     # The blank lines between the header and the SQL.
     line += sql[: len(sql) - len(sql.lstrip())].count("\n")
-    return Model(**vars(header), select=_select(sql.lstrip(), line), line=line)
+    model = Model(**vars(header), select=_select(sql.lstrip(), line), line=line)
+    for expect in model.expect:
+        try:
+            parse_condition(expect.condition, model.mart_columns)
+        except ValueError as error:
+            raise ModelProblem(expect.line, f"expect: {expect.condition}: {error}") from error
+    return model
 
 
 def _select(sql: str, line: int) -> exp.Select:

@@ -180,8 +180,8 @@ class Reader:
         trees, values, common = self.alike(node, node.this, node.expression)
         equality = isinstance(node, exp.EQ | exp.NEQ)
         self._comparable(node, common, equality)
-        left = trees[0] if equality else by_bytes(trees[0], common)
-        return made(node, type(node)(this=left, expression=trees[1]), BOOLEAN, values)
+        left, right = trees if equality else (by_bytes(tree, common) for tree in trees)
+        return made(node, type(node)(this=left, expression=right), BOOLEAN, values)
 
     def _comparable(self, node: exp.Expr, common: FieldType, equality: bool) -> None:
         if common.kind == "binary":
@@ -204,8 +204,8 @@ class Reader:
             raise Refused(node, "SYMMETRIC is not supported; expected the lower bound first")
         trees, values, common = self.alike(node, node.this, node.args["low"], node.args["high"])
         self._comparable(node, common, False)
-        tree = exp.Between(this=by_bytes(trees[0], common), low=trees[1], high=trees[2])
-        return self._negated(node, tree, values)
+        value, low, high = (by_bytes(tree, common) for tree in trees)
+        return self._negated(node, exp.Between(this=value, low=low, high=high), values)
 
     def _like(self, node: exp.Expr) -> Value:
         text, pattern = self.string(node.this), node.expression

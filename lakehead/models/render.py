@@ -203,12 +203,18 @@ def _flink_interval(engine: _Engine, node: exp.Expr) -> str:
 
 
 def _flink_trunc(engine: _Engine, node: exp.Expr) -> str:
+    """Flink's weeks begin on Sunday, and its FLOOR to a month errs before 1582."""
     text, unit = engine.text(node.this), node.args["unit"].name
     if unit == "WEEK":
-        # Flink's weeks begin on Sunday.
-        day = interval(timedelta(days=1))
-        return f"(FLOOR(({text} - {day}) TO WEEK) + {day})"
-    return f"FLOOR({text} TO {unit})"
+        # The first day of the epoch was a Thursday.
+        since_monday = f"MOD(MOD(EXTRACT(EPOCH FROM {text}) / 86400 - 4, 7) + 7, 7)"
+        return f"({text} - INTERVAL '1' DAY * {since_monday})"
+    if unit not in ("MONTH", "QUARTER"):
+        return f"FLOOR({text} TO {unit})"
+    month = f"({text} - INTERVAL '1' DAY * (EXTRACT(DAY FROM {text}) - 1))"
+    if unit == "MONTH":
+        return month
+    return f"({month} - INTERVAL '1' MONTH * MOD(EXTRACT(MONTH FROM {text}) - 1, 3))"
 
 
 def _flink_extract(engine: _Engine, node: exp.Expr) -> str:
@@ -223,7 +229,7 @@ def _flink_extract(engine: _Engine, node: exp.Expr) -> str:
 
 def _flink_collate(engine: _Engine, node: exp.Expr) -> str:
     """Flink orders two texts by UTF-16 where both are Java's strings; a new one is bytes."""
-    return f"({engine.text(node.this)} || {engine.string('')})"
+    return f"SUBSTRING({engine.text(node.this)}, 1, {2**31 - 1})"
 
 
 def _spark_extract(engine: _Engine, node: exp.Expr) -> str:

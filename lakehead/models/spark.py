@@ -32,16 +32,25 @@ def answer(bound: Bound, relations: Mapping[str, str], late: bool = False) -> st
     return Spark().answer(bound, relations, late)
 
 
-def closed(model: Model, end: datetime, start: datetime | None = None) -> str:
-    """Which rows of a mart, or of an answer, are settled: those closed at ``end``.
+def closed(
+    model: Model, at: datetime, start: datetime | None = None, end: datetime | None = None
+) -> str:
+    """Which rows of a mart, or of an answer, are settled: those closed ``at`` a time.
 
-    ``start`` leaves out windows that begin before it.
+    Of them those that begin at or after ``start`` and before ``end``; None is no bound.
     """
-    bound = _timestamp(end)
-    parts = [f"{identifier(t)} <= {bound}" for t in model.ends]
+    begins = identifier(model.partition_by)
+    parts = [f"{identifier(t)} <= {_timestamp(at)}" for t in model.ends]
     if start is not None:
-        parts.append(f"{identifier(model.partition_by)} >= {_timestamp(start)}")
+        parts.append(f"{begins} >= {_timestamp(start)}")
+    if end is not None:
+        parts.append(f"{begins} < {_timestamp(end)}")
     return " AND ".join(parts)
+
+
+def begins_before(model: Model, start: datetime) -> str:
+    """Which rows of a mart begin before ``start``: those that `closed` from there on leaves out."""
+    return f"{identifier(model.partition_by)} < {_timestamp(start)}"
 
 
 def differing(model: Model, batch: str) -> str:
@@ -61,12 +70,12 @@ def differing(model: Model, batch: str) -> str:
     )
 
 
-def merge(model: Model, batch: str, closed: str) -> str:
-    """Replace the closed rows by ``batch``, in one commit.
+def merge(model: Model, batch: str, closed: str, into: str) -> str:
+    """Replace the closed rows of the table ``into`` by ``batch``, in one commit.
 
     ``closed`` is the condition that says which they are.
     """
-    table = table_identifier(model.table)
+    table = table_identifier(into)
     columns = list(model.mart_columns)
     names = ", ".join(identifier(c) for c in columns)
     values = ", ".join(f"s.{identifier(c)}" for c in columns)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from lakehead.contracts.durations import MAXIMUM_DAYS, parse_duration
 
-# A row is copied into each of its windows.
+# Into that many windows a slice is copied, or a row.
 MOST_WINDOWS = 1_000
 _EXPECTED = (
     "expected such as {tumble: 10 seconds}, {hop: {size: 1 hour, every: 5 minutes}}, "
@@ -20,6 +20,11 @@ class Hop:
 
     size: timedelta
     every: timedelta
+
+    @property
+    def slice(self) -> timedelta:
+        """From one window's end to the next: what is in one slice is in the same windows."""
+        return self.every
 
     @property
     def tumbles(self) -> bool:
@@ -40,6 +45,11 @@ class Cumulate:
 
     size: timedelta
     step: timedelta
+
+    @property
+    def slice(self) -> timedelta:
+        """See ``Hop.slice``."""
+        return self.step
 
     @property
     def count(self) -> int:

@@ -124,9 +124,11 @@ def taskmanager_command(settings: Settings, java: Path) -> list[str]:
     direct = _OFF_HEAP_MB + _NETWORK_MB
     options = [
         f"-Xmx{heap}m",
-        f"-Xms{heap // 4}m",
+        f"-Xms{heap}m",
         f"-XX:MaxDirectMemorySize={direct}m",
         f"-XX:MaxMetaspaceSize={_TASK_METASPACE_MB}m",
+        # On few cores G1's threads take the time that events would have.
+        "-XX:+UseParallelGC",
         # Else an exception that is thrown often loses its message, and dead records their cause.
         "-XX:-OmitStackTraceInFastThrow",
     ]

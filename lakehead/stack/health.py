@@ -4,6 +4,7 @@ import json
 import socket
 import urllib.request
 from dataclasses import dataclass
+from typing import Any
 
 import psutil
 
@@ -34,6 +35,8 @@ def readiness(settings: Settings, supervisor: Supervisor) -> dict[str, bool]:
     extras = {}
     if registry.NAME in settings.tuning.extras:
         extras[registry.NAME] = alive.get(registry.NAME, False) and _registry_answers(settings)
+    if "query" in settings.tuning.extras:
+        extras["query"] = alive.get("query", False) and _query_answers(settings)
     return {
         "kafka": alive.get("kafka", False) and _accepts(settings.ports.kafka),
         "jobmanager": alive.get("jobmanager", False) and overview is not None,
@@ -57,6 +60,7 @@ def parts(settings: Settings) -> list[PartHealth]:
         "jobmanager": settings.flink_url,
         "taskmanager": f"127.0.0.1:{settings.ports.taskmanager_rpc}",
         registry.NAME: settings.registry_url,
+        "query": f"127.0.0.1:{settings.ports.query}",
     }
     return [
         PartHealth(
@@ -82,23 +86,27 @@ def _memory_mb(state: ProgramState) -> int:
 
 
 def _flink_overview(settings: Settings) -> dict[str, int] | None:
-    try:
-        url = f"{settings.flink_url}/overview"
-        with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as answer:
-            result: dict[str, int] = json.load(answer)
-            return result
-    except (OSError, ValueError):
-        return None
+    found: dict[str, int] | None = _answer(f"{settings.flink_url}/overview")
+    return found
 
 
 def _registry_answers(settings: Settings) -> bool:
     """It lists its subjects, for which it must read its database."""
+    return isinstance(_answer(f"{settings.registry_url}/subjects"), list)
+
+
+def _query_answers(settings: Settings) -> bool:
+    """It has started its workers, and listens."""
+    return isinstance(_answer(f"http://127.0.0.1:{settings.ports.query_http}/health"), dict)
+
+
+def _answer(url: str) -> Any:
+    """What is said there in JSON; None where nothing is."""
     try:
-        url = f"{settings.registry_url}/subjects"
         with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as answer:
-            return isinstance(json.load(answer), list)
+            return json.load(answer)
     except (OSError, ValueError):
-        return False
+        return None
 
 
 def _accepts(port: int) -> bool:

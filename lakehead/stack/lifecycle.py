@@ -19,6 +19,7 @@ from lakehead.stack.supervisor import (
 )
 
 READY_DEADLINE_SECONDS = 90
+_PORTS_OF_EXTRAS = {registry.NAME: (registry.NAME,), "query": ("query", "query_http")}
 Say = Callable[[str], None]
 
 
@@ -59,11 +60,14 @@ def programs(settings: Settings, java: Path) -> list[Program]:
     flink_environment = flink.environment(settings, java)
     controller = [sys.executable, "-m", "lakehead.jobs.controller", str(settings.home)]
     project = str(settings.project)
-    settler = [sys.executable, "-m", "lakehead.proof.settler", str(settings.home), project]
+    settler = [sys.executable, "-m", "lakehead.settler", str(settings.home), project]
     python_path = {"PYTHONPATH": str(INSTALL_ROOT)}
     extras = []
     if registry.NAME in settings.tuning.extras:
-        extras = [Program(registry.NAME, registry.command(settings, java), {})]
+        extras.append(Program(registry.NAME, registry.command(settings, java), {}))
+    if "query" in settings.tuning.extras:
+        server = [sys.executable, "-m", "lakehead.server.serve", str(settings.home), project]
+        extras.append(Program("query", server, python_path))
     return [
         Program("kafka", kafka.command(settings, java), {}, stop_seconds=30),
         *extras,
@@ -130,8 +134,10 @@ def _start(settings: Settings, supervisor: Supervisor, say: Say) -> None:
 def _change(settings: Settings, supervisor: Supervisor, say: Say) -> None:
     """What a running stack lacks, or has too much."""
     running = {state.name for state in supervisor.states()}
-    if registry.NAME in settings.tuning.extras and registry.NAME not in running:
-        preflight.check_port(settings, registry.NAME)
+    for part, ports in _PORTS_OF_EXTRAS.items():
+        if part in settings.tuning.extras and part not in running:
+            for port in ports:
+                preflight.check_port(settings, port)
     _prepare_extras(settings, say)
     settings.save()
     supervisor.start(programs(settings, java_home()))

@@ -2,7 +2,7 @@
 
 import zlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from lakehead.errors import SystemFailure
@@ -18,6 +18,9 @@ class Delivered(Protocol):
     def offset(self) -> int | None: ...
 
 
+Headers = Sequence[tuple[str, str]]
+# As of now, by the client's clock.
+NOW = 0
 # Called once for every record: what went wrong, or None; and the record.
 OnDelivery = Callable[[Any, Delivered], None]
 # More than any record that is sent: it is counted before compression, and a record that the job
@@ -35,8 +38,10 @@ class Sink(Protocol):
         value: bytes | None,
         on_delivery: OnDelivery,
         partition: int = ANY_PARTITION,
+        timestamp: int = NOW,
+        headers: Headers = (),
     ) -> None:
-        """Queue a record.
+        """Queue a record; ``timestamp`` is epoch milliseconds.
 
         Raises:
             BufferError: the queue is full; poll, then try again.
@@ -77,10 +82,18 @@ class KafkaSink:
         value: bytes | None,
         on_delivery: OnDelivery,
         partition: int = ANY_PARTITION,
+        timestamp: int = NOW,
+        headers: Headers = (),
     ) -> None:
         try:
             self._producer.produce(
-                topic, value=value, key=key, partition=partition, on_delivery=on_delivery
+                topic,
+                value=value,
+                key=key,
+                partition=partition,
+                on_delivery=on_delivery,
+                timestamp=timestamp,
+                headers=list(headers),
             )
         except self._error as error:
             raise SystemFailure(f"Kafka's client refuses to go on: {error}") from error
@@ -100,6 +113,8 @@ class Record(NamedTuple):
     key: bytes | None
     value: bytes | None
     topic: str = ""
+    timestamp: int = NOW
+    headers: tuple[tuple[str, str], ...] = ()
 
     def partition(self) -> int:
         return self.at_partition
@@ -136,6 +151,8 @@ class MemorySink:
         value: bytes | None,
         on_delivery: OnDelivery,
         partition: int = ANY_PARTITION,
+        timestamp: int = NOW,
+        headers: Headers = (),
     ) -> None:
         if len(self._queue) >= self._capacity:
             raise BufferError("the queue is full")
@@ -144,7 +161,8 @@ class MemorySink:
         error = self._refuse(self._taken)
         self._taken += 1
         end = self._ends.get((topic, partition), 0)
-        record = Record(partition, end if error is None else -1, key, value, topic)
+        offset = end if error is None else -1
+        record = Record(partition, offset, key, value, topic, timestamp, tuple(headers))
         if error is None:
             self._ends[topic, partition] = end + 1
             self.records.append(record)

@@ -26,16 +26,21 @@ def ensure_topic(settings: Settings, contract: Contract) -> bool:
         NotRunning: the broker does not answer.
         SystemFailure: the broker refuses.
     """
+    return make_topic(settings, contract.topic, contract.partitions, topic_config(contract))
+
+
+def make_topic(settings: Settings, name: str, partitions: int, config: dict[str, str]) -> bool:
+    """Create a topic where it is missing; True where it was. Raises as ``ensure_topic``."""
     from confluent_kafka import KafkaError, KafkaException
     from confluent_kafka.cimpl import NewTopic
 
     admin = _admin(settings)
-    if contract.topic in _partitions(settings, admin):
+    if name in _partitions(settings, admin):
         return False
-    topic = NewTopic(contract.topic, contract.partitions, 1, config=topic_config(contract))
+    topic = NewTopic(name, partitions, 1, config=config)
     try:
         admin.create_topics([topic], operation_timeout=_SECONDS, request_timeout=_SECONDS)[
-            contract.topic
+            name
         ].result()
     except KafkaException as error:
         if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:

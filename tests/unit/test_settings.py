@@ -1,3 +1,4 @@
+import json
 import os
 from pathlib import Path
 
@@ -147,8 +148,8 @@ def test_addresses_are_on_loopback_and_follow_the_port_base(tmp_path: Path) -> N
     assert settings.registry_url == "http://127.0.0.1:30007/apis/ccompat/v7"
 
 
-def test_two_port_bases_eight_apart_share_no_port() -> None:
-    one, two = (set(Ports(base).all().values()) for base in (20_000, 20_008))
+def test_two_port_bases_ten_apart_share_no_port() -> None:
+    one, two = (set(Ports(base).all().values()) for base in (20_000, 20_010))
     assert not one & two
 
 
@@ -166,3 +167,30 @@ def test_a_write_that_fails_leaves_the_old_file(
         write_whole(path, "new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_spark_may_run_elsewhere_with_settings_of_its_own(tmp_path: Path) -> None:
+    said = {"spark_master": "spark://host:7077", "spark_conf": {"spark.executor.memory": "4g"}}
+    (tmp_path / "settings.json").write_text(json.dumps(said))
+    tuning = load_settings(tmp_path).tuning
+    assert (tuning.spark_master, tuning.spark_conf) == tuple(said.values())
+    load_settings(tmp_path).save()
+    assert load_settings(tmp_path).tuning == tuning
+
+
+@pytest.mark.parametrize(
+    ("said", "names"),
+    [
+        ({"spark_master": 7077}, "spark_master is 7077, expected such as"),
+        ({"spark_master": "a b"}, "spark_master is 'a b', expected such as"),
+        ({"spark_conf": ["x"]}, r"spark_conf is \['x'\], expected names"),
+        ({"spark_conf": {"executor": "1"}}, "expected names that begin with 'spark.'"),
+        ({"spark_conf": {"spark.cores": 1}}, "expected names that begin with 'spark.' and texts"),
+    ],
+)
+def test_what_spark_cannot_be_set_to_is_refused(
+    tmp_path: Path, said: dict[str, object], names: str
+) -> None:
+    (tmp_path / "settings.json").write_text(json.dumps(said))
+    with pytest.raises(UserError, match=names):
+        load_settings(tmp_path)

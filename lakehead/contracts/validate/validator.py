@@ -47,7 +47,11 @@ class Validator:
 
     def problems(self, event: Any, now: float | None = None) -> list[str]:
         """Every broken rule, as ``<rule>: is <value>, expected <what>``; empty when valid."""
-        return self._read(event, now)[1]
+        return self.read(event, now)[1]
+
+    def accepts(self, event: dict[str, Any], now: float | None = None) -> bool:
+        """Whether an event is seen at once to be valid; if not, it may be so still."""
+        return self._fast(event, now) is not None
 
     def checked(self, event: Any, now: float | None = None) -> bytes:
         """The event as JSON, as ``encode``, once it is known to be valid.
@@ -66,7 +70,7 @@ class Validator:
         Raises:
             InvalidEvent: it is not valid.
         """
-        values, problems = self._read(event, now)
+        values, problems = self.read(event, now)
         if problems:
             raise InvalidEvent(self.contract.stream, problems)
         return values
@@ -98,7 +102,9 @@ class Validator:
         problems: list[str] = []
         return read_object(self.contract.fields, plain, "", problems), problems
 
-    def _read(self, event: Any, now: float | None) -> tuple[dict[str, Any], list[str]]:
+    def read(self, event: Any, now: float | None = None) -> tuple[dict[str, Any], list[str]]:
+        """The values of an event that are not null, each of its contract type, and every broken
+        rule; with one, values are not to be used."""
         values, problems = self._values(event)
         of_types = bool(problems)
         problems += self._field_problems(values)

@@ -168,6 +168,7 @@ def contracts(draw: st.DrawFn, stream: str = STREAM) -> dict[str, Any]:
         "idleTimeout": LENGTHS,
         "clockSkew": LENGTHS,
         "retention": [*LENGTHS, "36500 days"],
+        "snapshotRetention": [*LENGTHS, "36500 days"],
         "partitions": [1, 4, 1000],
         "encoding": list(ENCODINGS),
         "cleanup": list(CLEANUPS),

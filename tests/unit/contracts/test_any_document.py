@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from lakehead.contracts.flink import dead_insert, landing_insert, source_table
+from lakehead.contracts.flink import dead_insert, landing_insert, source
 from lakehead.contracts.iceberg import by_day, dead_schema, landing_schema
 from lakehead.contracts.load import contract_from_text, load_contract
 from lakehead.contracts.model import Contract, walk_fields
@@ -26,8 +26,10 @@ RUN = settings(
 
 def compiles(contract: Contract) -> None:
     """What loads must compile: the first mistake is found when the file is read."""
+    read = source(contract, "127.0.0.1:9092", "group", "http://127.0.0.1:8081")
     for sql in (
-        source_table(contract, "127.0.0.1:9092", "group", "http://127.0.0.1:8081"),
+        read.table,
+        read.select,
         landing_insert(contract),
         dead_insert(contract),
     ):

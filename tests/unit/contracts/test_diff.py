@@ -133,6 +133,7 @@ COMPATIBLE: list[tuple[str, Edit]] = [
     ("rule low is gone", lambda d: d["schema"][0].pop("quality")),
     ("partitions becomes 8", lambda d: setting(d, "partitions", 8)),
     ("retention becomes", lambda d: setting(d, "retention", "1 day")),
+    ("snapshotRetention becomes", lambda d: setting(d, "snapshotRetention", "1 day")),
     ("clockSkew becomes", lambda d: setting(d, "clockSkew", "2 minutes")),
     ("watermarkDelay becomes", lambda d: setting(d, "watermarkDelay", "1 minute")),
     ("version becomes", lambda d: d.update(version="1.1.0")),

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from lakehead.contracts.flink import dead_insert, landing_insert, source_table
+from lakehead.contracts.flink import dead_insert, landing_insert
+from lakehead.contracts.flink import source as source_of
 from lakehead.contracts.iceberg import by_day, dead_schema, iceberg_type, landing_schema
 from lakehead.contracts.model import Contract, Field
 from lakehead.contracts.rules import row_rules
@@ -14,7 +15,7 @@ from lakehead.contracts.types import KINDS, NESTED, FieldType
 
 @pytest.fixture
 def source(orders: Contract) -> str:
-    return source_table(orders, "127.0.0.1:19092", "lakehead-orders")
+    return source_of(orders, "127.0.0.1:19092", "lakehead-orders").table
 
 
 def options(source: str) -> dict[str, str]:
@@ -39,7 +40,7 @@ def select_list(insert: str) -> list[str]:
 
 
 def test_the_source_is_temporary(source: str) -> None:
-    assert source.startswith("CREATE TEMPORARY TABLE `orders` (")
+    assert source.startswith("CREATE TEMPORARY TABLE `orders$topic` (")
 
 
 def test_the_source_has_every_field_with_its_flink_type(source: str, orders: Contract) -> None:
@@ -61,11 +62,21 @@ def test_the_source_reads_the_metadata(source: str, column: str) -> None:
     assert column in source
 
 
+def test_the_stream_has_every_column_of_the_topic(orders: Contract) -> None:
+    found = source_of(orders, "b", "g")
+    declared = re.findall(r"^  (`\w+`) ", found.table, re.MULTILINE)
+    assert found.name == "orders"
+    assert found.select.endswith(" FROM `orders$topic`")
+    assert (
+        re.findall(r"`\w+`", found.select.replace("CAST(`rowtime`", "CAST("))[:-1] == declared[:-1]
+    )
+
+
 def test_the_watermark_is_of_rowtime_and_waits_for_the_delay(orders: Contract) -> None:
     contract = replace(orders, watermark_delay=timedelta(milliseconds=1500))
     assert (
         "WATERMARK FOR `rowtime` AS `rowtime` - INTERVAL '0 00:00:01.500' DAY(3) TO SECOND(3)"
-        in source_table(contract, "b", "g")
+        in source_of(contract, "b", "g").table
     )
 
 
@@ -98,7 +109,7 @@ def test_the_source_decodes_by_the_safe_format(source: str) -> None:
 def test_the_format_knows_the_names_that_fields_had(orders: Contract) -> None:
     first, second, *others = orders.fields
     fields = (replace(first, aliases=("bill", "no")), replace(second, aliases=("sku",)), *others)
-    found = options(source_table(replace(orders, fields=fields), "b", "g"))
+    found = options(source_of(replace(orders, fields=fields), "b", "g").table)
     assert found["value.safe.strict-json.aliases"] == "bill:invoice,no:invoice,sku:stock_code"
 
 

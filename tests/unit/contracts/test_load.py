@@ -25,8 +25,9 @@ def field_of(document: Any, name: str) -> Any:
 
 
 def set_custom(document: Any, name: str, value: object) -> None:
-    entry = next(p for p in document["customProperties"] if p["property"] == name)
-    entry["value"] = value
+    properties = document["customProperties"]
+    properties[:] = [p for p in properties if p["property"] != name]
+    properties.append({"property": name, "value": value})
 
 
 def fails(load: Callable[[Any], Contract], source: Any, *expected: str) -> UserError:
@@ -331,7 +332,9 @@ def test_an_unknown_setting_is_named_with_the_known(load: Load, document: Any) -
     fails(load, document, "watermark is unknown", "watermarkDelay")
 
 
-@pytest.mark.parametrize("setting", ["watermarkDelay", "idleTimeout", "clockSkew", "retention"])
+@pytest.mark.parametrize(
+    "setting", ["watermarkDelay", "idleTimeout", "clockSkew", "retention", "snapshotRetention"]
+)
 @pytest.mark.parametrize("value", ["2", "2 weeks", 2, None, "-1 seconds", "99999999999 days"])
 def test_a_duration_is_a_number_and_a_unit(
     load: Load, document: Any, setting: str, value: object

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sqlglot import exp
 
 from lakehead.contracts.expression import Backticks
-from lakehead.contracts.flink import dead_insert, landing_insert, source_table
+from lakehead.contracts.flink import dead_insert, landing_insert, source
 from lakehead.contracts.model import Contract, Field
 from lakehead.contracts.rules import row_rules
 from lakehead.contracts.sql import identifier, interval, literal
@@ -282,8 +282,10 @@ def test_no_condition_is_ever_null(
 
 
 def all_sql(contract: Contract) -> list[str]:
+    read = source(contract, "127.0.0.1:9092", "group")
     return [
-        source_table(contract, "127.0.0.1:9092", "group"),
+        read.table,
+        read.select,
         landing_insert(contract),
         dead_insert(contract),
     ]
@@ -314,7 +316,8 @@ def test_a_hostile_contract_compiles_to_one_statement_each(text: str) -> None:
     hostile = contract_of(
         Field(f"x{text}", FieldType("string"), required=True, enum=(text, "b"), pattern=text)
     )
-    source, *inserts = all_sql(hostile)
+    source, select, *inserts = all_sql(hostile)
+    assert isinstance(parsed(select), exp.Select)
     for sql in inserts:
         assert isinstance(parsed(sql), exp.Insert)
     # No parser but Flink's reads the whole of a source table: look for the ends of its tokens.

@@ -191,7 +191,7 @@ def test_a_value_of_its_type_is_written_exactly(
         ("binary", [1]),
         (ARRAY, "12"),
         (ARRAY, {"a": 1}),
-        (ARRAY, iter([1])),
+        pytest.param(ARRAY, iter([1]), id="array-iterator"),
         (MAP, [("a", 1.0)]),
         (OBJECT, "Oslo"),
         (OBJECT, []),

@@ -168,3 +168,16 @@ def test_tests_are_read_with_their_model(project: Path) -> None:
     assert models(project, "none") == [
         f"none.sql:1: there is no model 'none'; {project / 'pipelines'} has counts"
     ]
+
+
+def test_what_a_mart_must_keep_is_of_its_columns(project: Path) -> None:
+    model(project, "counts", "orders")
+    path = project / "pipelines" / "counts.sql"
+    expect = "keys: [id]\nexpect:\n  - n > 0 AND window_end > window_start\n  - m > 0\n"
+    path.write_text(path.read_text().replace("keys: [id]\n", expect))
+    (found,) = check_models(project / "schemas", project / "pipelines")
+    assert (found.file, found.line) == (path, 8)
+    assert found.message == (
+        "expect: m > 0: m: is not a field, expected one of "
+        "window_start, window_end, id, n, settled_offsets"
+    )

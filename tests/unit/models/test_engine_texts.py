@@ -99,7 +99,7 @@ def texts(each: Bound) -> dict[str, str]:
         "spark, late": spark.answer(each, RELATIONS, late=True),
         "closed": spark.closed(each.model, AT, AT),
         "differing": spark.differing(each.model, "`batch`"),
-        "merge": spark.merge(each.model, "`batch`", "TRUE"),
+        "merge": spark.merge(each.model, "`batch`", "TRUE", each.model.table),
     }
 
 
@@ -177,7 +177,9 @@ def test_spark_copies_a_row_into_its_windows(kind: str, count: int | None) -> No
 
 def test_a_merge_replaces_only_what_is_closed() -> None:
     given = counts().model
-    merge = sqlglot.parse_one(spark.merge(given, "`batch`", "`window_end` <= X"), read="spark")
+    merge = sqlglot.parse_one(
+        spark.merge(given, "`batch`", "`window_end` <= X", given.table), read="spark"
+    )
     assert isinstance(merge, exp.Merge)
     assert merge.this.name == given.table.split(".")[1]
     compared = {e.this.name for e in merge.args["on"].find_all(exp.NullSafeEQ)}
@@ -192,7 +194,9 @@ def test_a_merge_replaces_only_what_is_closed() -> None:
 def test_a_merge_without_measures_still_settles() -> None:
     given = counts("SELECT country FROM orders GROUP BY country", {"country": "string"}).model
     assert given.measures == []
-    assert "(t.settled_offsets IS NULL OR FALSE)" in spark.merge(given, "`batch`", "TRUE")
+    assert "(t.settled_offsets IS NULL OR FALSE)" in spark.merge(
+        given, "`batch`", "TRUE", given.table
+    )
     assert sqlglot.parse_one(spark.differing(given, "`batch`"), read="spark")
 
 
@@ -246,7 +250,7 @@ def test_a_view_reads_what_was_declared_before_it(kind: str) -> None:
     declared = {"zz_orders"}
     if side := flink.side(each.model):
         assert side == flink.Side("zz_other", "zz_model$zz_other")
-        declared.add(side.table)
+        declared.add(side.name)
     for view in flink.statements(each).views:
         name = re.match(r"CREATE TEMPORARY VIEW `([^`]+)`", view)
         read = re.findall(r"(?:FROM|JOIN|TABLE) `([^`]+)`", view)
@@ -264,8 +268,8 @@ def test_a_view_reads_what_was_declared_before_it(kind: str) -> None:
             "tumble",
             "TUMBLE(TABLE `zz_model$rows`, DESCRIPTOR(`rowtime`), INTERVAL '0 00:00:10.000'",
         ),
-        ("hop", "HOP(TABLE `zz_model$rows`, DESCRIPTOR(`rowtime`), INTERVAL '0 00:00:10.000'"),
-        ("cumulate", "CUMULATE(TABLE `zz_model$rows`, DESCRIPTOR(`rowtime`), INTERVAL '0 01:00:00"),
+        ("hop", "HOP(TABLE `zz_model$slices`, DESCRIPTOR(`rowtime`), INTERVAL '0 00:00:10.000'"),
+        ("cumulate", "CUMULATE(TABLE `zz_model$slices`, DESCRIPTOR(`rowtime`), INTERVAL '0 01:00"),
         ("session", "SESSION(TABLE `zz_model$rows` PARTITION BY (`zz_select`), DESCRIPTOR(`rowtim"),
         ("dedup", "TUMBLE(TABLE `zz_model$rows`, DESCRIPTOR(`rowtime`), INTERVAL '0 00:00:10.000'"),
     ],
@@ -375,3 +379,11 @@ def test_what_joins_says_what_its_own_scan_left_out() -> None:
     )
     assert len(left_out.selects) == len(left_out_schema().fields)
     assert left_out.sql(Backticks).endswith("WHERE `rowtime` <= `watermark$`")
+
+
+def test_what_a_version_left_out_is_under_the_models_name_and_its_own() -> None:
+    each = ODD_MODELS["join"]
+    beside = replace(each, model=replace(each.model, name="zz_model$v1"))
+    for one in (each, beside):
+        insert = flink.statements(one, version="v1").inserts["`lake`.`ops`.`left_out`"]
+        assert insert.startswith("SELECT 'zz_model', 'v1', 'zz_other', `kafka_partition`,")

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lakehead.contracts.types import FieldType
-from lakehead.models.header import Header, ModelProblem, parse_header, split
+from lakehead.models.header import Expect, Header, ModelProblem, parse_header, split
 from lakehead.models.windows import Hop, Session
 from tests.draws import draws
 
@@ -72,12 +72,14 @@ def test_what_is_left_out_has_its_usual_value() -> None:
 def test_each_key_says_what_it_says() -> None:
     more = (
         "description: |\n  What it is.\nlate: update\nfreshness: 5 minutes\n"
-        "accept: [rounding, approximate]\nalert: {topic: alerts.m_2}\noutput:"
+        "accept: [rounding, approximate]\nalert: {topic: alerts.m_2}\n"
+        "expect: [n > 0, country is not null]\noutput:"
     )
     read = header(changed("output:", more))
     assert read.description == "What it is."
     assert read.late == "update"
     assert read.freshness == timedelta(minutes=5)
+    assert read.expect == (Expect("n > 0"), Expect("country is not null"))
     assert read.accept == {"rounding", "approximate"}
     assert read.alert_topic == "alerts.m_2"
 
@@ -135,6 +137,9 @@ REFUSED: list[tuple[str, str, str, int, str]] = [
     (DEDUP, "output:", "keys: [a]\noutput:", 6, "a model of kind dedup has no keys"),
     (DEDUP, "dedup:", "kind: window\ndedup:", 6, "a model of kind window has no dedup"),
     (SEQUENCE, "output:", "kind: rows\noutput:", 4, "a model of kind rows has no sequence"),
+    (WINDOW, "output:", "expect: n > 0\noutput:", 6, "expect is 'n > 0', expected a list such as"),
+    (WINDOW, "output:", "expect: [n > 0,\n  true]\noutput:", 7, "expect has True, expected a"),
+    (WINDOW, "output:", "expect: [n > 0, n > 0]\noutput:", 6, "expect has 'n > 0' twice"),
     (SEQUENCE, "output:", "window: {}\noutput:", 11, "a model of kind sequence has no window"),
     (WINDOW, "keys: [country]\n", "", 2, "the header lacks keys; [] where each window is one row"),
     (WINDOW, "[country]", "country", 5, "keys is 'country', expected a list of column names"),
