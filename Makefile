@@ -17,11 +17,16 @@ demo: setup ## Run the whole loop on real data and prove that nothing was lost
 
 .PHONY: test-fast
 test-fast: setup ## Tests without engines
-	@LAKEHEAD_DRAWS=fast $(PYTHON) -m pytest tests/unit -m "not thorough"
+	@LAKEHEAD_DRAWS=fast $(PYTHON) -m pytest tests/unit -n logical --dist loadfile -m "not thorough"
 
 .PHONY: test
 test: setup lint test-jvm ## Everything that CI runs: lint, Java tests, unit, integration, recovery
-	@LAKEHEAD_EXAMPLES=1000 $(PYTHON) -m pytest tests --durations=15
+	@LAKEHEAD_EXAMPLES=300 $(PYTHON) -m pytest tests/unit -n logical --dist loadfile
+	@$(PYTHON) -m pytest tests/integration tests/recovery --durations=30
+
+.PHONY: test-search
+test-search: setup ## Unit tests on examples that no run before has drawn, many of them
+	@LAKEHEAD_DRAWS=search LAKEHEAD_EXAMPLES=1000 $(PYTHON) -m pytest tests/unit -n logical --dist loadfile
 
 .PHONY: test-jvm
 test-jvm: setup ## Tests of the safe format
