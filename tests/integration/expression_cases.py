@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lakehead.contracts.types import FieldType, parse_type
+from lakehead.live.arrow import arrow_type
 
 COLUMNS: Mapping[str, FieldType] = {
     **{
@@ -285,26 +286,7 @@ def write_parquet(path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    plain = {
-        "string": pa.string(),
-        "boolean": pa.bool_(),
-        "int": pa.int32(),
-        "long": pa.int64(),
-        "float": pa.float32(),
-        "double": pa.float64(),
-        "date": pa.date32(),
-        "timestamp": pa.timestamp("us", "UTC"),
-        "timestamp_ntz": pa.timestamp("us"),
-    }
-
-    def arrow(kind: FieldType) -> Any:
-        if kind.kind == "decimal":
-            return pa.decimal128(kind.precision, kind.scale)
-        if kind.kind == "object":
-            return pa.struct([(name, arrow(inner)) for name, inner in kind.members])
-        return plain[kind.kind]
-
-    fields = [*((n, arrow(k)) for n, k in COLUMNS.items()), ("id", pa.int32())]
+    fields = [*((n, arrow_type(k)) for n, k in COLUMNS.items()), ("id", pa.int32())]
     listed = [row | {"id": number} for number, row in enumerate(rows())]
     pq.write_table(pa.Table.from_pylist(listed, schema=pa.schema(fields)), path)
 
@@ -333,6 +315,8 @@ b IS NULL; NOT (b OR i < 0); (i > 0) = b; b AND NULL; b OR NULL; (i > 0) IS TRUE
 (i > 0) IS NOT TRUE
 s = t; s < t; s > 'a'; s >= 'ABC'; s <> ''; t < s; s BETWEEN 'a' AND 'b'; s > '\uff00'
 t > '\uff00'; '\uff00' < t; t BETWEEN '\uff00' AND '\U0001ffff'; GREATEST(t, '\uff00', s)
+LEAST(t, s, '\uffff')
+CASE WHEN t < '\uff00' THEN 'less' WHEN t >= '\uff00' THEN 'more' END
 s = 'A''B"C`${x}'; t = '$1\\'; s = '\U0001d11e\u00df\ufb00\u0130\u0131\u00e9'; s = 'a¶b'
 '${env:HOME}'
 s LIKE 'a%'; s LIKE '%b'; s LIKE '%b%'; s LIKE 'a_b'; s LIKE 'a%b'; s LIKE '___'; s LIKE ''
@@ -417,6 +401,7 @@ MIN(i); MAX(l); MIN(p); MAX(w); MIN(big); MAX(fine); MIN(s); MAX(s); MIN(t); MAX
 MAX(day); MIN(ts); MAX(ts); MIN(n); MAX(n)
 MIN(d); MAX(d); MIN(e); MAX(e); MIN(f); MAX(f); MAX(d * e); MIN(s || t)
 MAX(CASE WHEN b THEN t ELSE '\ufffd' END); COUNT(*) FILTER (WHERE t > '\uff00')
+MIN(CASE WHEN t > 'zzz' THEN t END); MAX(CASE WHEN t > 'zzz' THEN s || t END)
 MAX(ts) FILTER (WHERE b); MAX(LENGTH(s)); MIN(i) + MAX(l)
 MAX(i) > 5 AND COUNT(*) > 1; CASE WHEN COUNT(*) > 3 THEN 'many' ELSE 'few' END; COUNT(*) * 1.5
 100 * COUNT(i) / COUNT(*)

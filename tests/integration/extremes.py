@@ -141,7 +141,7 @@ def events() -> list[dict[str, Any]]:
 
 def check_landed(stack: Stack) -> None:
     """All events are landed, and every value is the one that was sent."""
-    audited = stack.json("audit", STREAM)["streams"][STREAM]
+    audited = stack.audit(STREAM)
     published = events()
     with run(stack.settings, f"SELECT cause FROM landing.{STREAM}_dead") as dead:
         assert dead.fetchall() == []

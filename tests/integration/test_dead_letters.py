@@ -82,7 +82,7 @@ def send(stack: Stack, records: list[bytes | None]) -> None:
 
 
 def audited(stack: Stack) -> dict[str, int]:
-    found = stack.json("audit", STREAM, "--wait", "90")["streams"][STREAM]
+    found = stack.audit(STREAM)
     names = ("produced", "landed", "dead", "in_flight", "lost", "duplicated")
     return {name: found[name] for name in names}
 

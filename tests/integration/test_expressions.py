@@ -171,29 +171,7 @@ def _as_handed_over(case: Case, value: str) -> str:
     return value
 
 
-UTF_16 = "Flink orders some texts by UTF-16, where characters above U+FFFF come before U+FF00"
-JULIAN = "before 1582 Flink's weeks, months and quarters are those of the Julian calendar"
-# Told in docs/models-sql.md; one that is mended fails here.
-JULIANS = ("'week', ts", "'month', ts", "'quarter', ts", "'week', n")
-KNOWN = {
-    **{f"DATE_TRUNC({arguments})": JULIAN for arguments in JULIANS},
-    **{case.name: UTF_16 for case in CASES if "\uff00" in case.name},
-}
-
-
-@pytest.mark.parametrize(
-    "case",
-    [
-        pytest.param(
-            case,
-            id=case.name,
-            marks=[pytest.mark.xfail(reason=KNOWN[case.name], strict=True)]
-            if case.name in KNOWN
-            else [],
-        )
-        for case in CASES
-    ],
-)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_engines_give_one_answer(
     case: Case, answers: dict[str, dict[str, list[list[str]]]]
 ) -> None:

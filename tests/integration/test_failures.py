@@ -18,9 +18,8 @@ def test_a_job_that_cannot_run_is_failed_with_its_cause_and_left(stack: Stack) -
     settings = stack.settings
     good = records.read_desired(settings, "orders")
     assert good
-    spec = JobSpec(
-        "broken", (), good.spec.config, (), (Insert("broken", "INSERT INTO nowhere SELECT 1"),)
-    )
+    insert = Insert("broken", "INSERT INTO nowhere SELECT 1")
+    spec = JobSpec("broken", (), good.spec.config, (), {}, (), (insert,))
     records.write_desired(settings, Desired("broken", run=True, generation=1, spec=spec))
 
     def observed() -> Observed:
@@ -51,7 +50,7 @@ def test_a_changed_job_goes_on_from_a_savepoint(stack: Stack) -> None:
     finally:
         path.write_text(before)
         stack.ok("submit", "orders")
-    audit = stack.json("audit")["streams"]["orders"]
+    audit = stack.audit("orders")
     assert (audit["lost"], audit["duplicated"]) == (0, 0)
 
 

@@ -28,7 +28,7 @@ def produced(stack: Stack) -> Iterator[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def audited(stack: Stack, produced: dict[str, Any]) -> dict[str, Any]:
-    streams: dict[str, Any] = stack.json("audit", *STREAMS, "--wait", "120")["streams"]
+    streams: dict[str, Any] = stack.json("audit", *STREAMS, "--wait", "200")["streams"]
     return streams
 
 

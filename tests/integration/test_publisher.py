@@ -31,7 +31,7 @@ def order(number: int, **changes: Any) -> dict[str, Any]:
 
 
 def dead(stack: Stack) -> int:
-    return int(stack.json("audit")["streams"]["orders"]["dead"])
+    return int(stack.audit("orders")["dead"])
 
 
 def test_what_is_valid_is_landed_and_nothing_is_dead(stack: Stack) -> None:
@@ -44,7 +44,7 @@ def test_what_is_valid_is_landed_and_nothing_is_dead(stack: Stack) -> None:
         )
     assert orders.counts == (sent, sent, 0, EVENTS - sent)
     assert invalid == [["quantity.required: is missing, and required"]] * (EVENTS // 100)
-    audit = stack.json("audit")["streams"]["orders"]
+    audit = stack.audit("orders")
     assert (audit["lost"], audit["duplicated"], audit["in_flight"]) == (0, 0, 0)
     assert audit["dead"] == before
     found = stack.ok(

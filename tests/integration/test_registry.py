@@ -129,7 +129,7 @@ def rows(stack: Stack, sql: str) -> list[dict[str, Any]]:
 
 
 def audited(stack: Stack) -> dict[str, Any]:
-    audit: dict[str, Any] = stack.json("audit")["streams"][TOPIC]
+    audit = stack.audit(TOPIC)
     assert (audit["in_flight"], audit["lost"], audit["duplicated"]) == (0, 0, 0)
     return audit
 
@@ -271,12 +271,12 @@ def test_without_takes_it_off_and_with_brings_its_schemas_back(
 
 
 def test_the_producer_makes_samples_and_poison_in_avro(avro: Stack) -> None:
-    before = avro.json("audit", TOPIC)["streams"][TOPIC]
+    before = avro.audit(TOPIC)
     faults = ("--poison", "0.1", "--duplicates", "0.05", "--seed", "5")
     made = avro.json("produce", TOPIC, "--events", "1000", "--rate", "2000", *faults)
     manifest = made["streams"][TOPIC]
     assert manifest["poison"]["count"] > 50
-    after = avro.json("audit", TOPIC, "--wait", "60")["streams"][TOPIC]
+    after = avro.audit(TOPIC)
     assert (after["lost"], after["duplicated"], after["in_flight"]) == (0, 0, 0)
     assert after["dead"] - before["dead"] == manifest["poison"]["count"]
     assert all(fault["found"] == fault["injected"] > 0 for fault in after["faults"])
