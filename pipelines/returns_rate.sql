@@ -4,6 +4,7 @@ description: What share of the order lines is taken back, and what does it cost?
 stream: orders
 window: {tumble: 1 minute}
 keys: [country]
+expect: [rate BETWEEN 0 AND 1, returned <= lines]
 output:
   table: marts.returns_rate
   columns:

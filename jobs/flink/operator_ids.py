@@ -36,7 +36,7 @@ def name_operators(sinks: list[Any], uids: list[str]) -> None:
     for sink, uid in zip(sinks, uids, strict=True):
         owner = uid.split("/")[0]
         sink.setUid(uid)
-        for part in _upstream(sink):
+        for part in upstream(sink):
             of = owners.setdefault(part.getId(), owner)
             if of != owner:
                 if of.startswith("model.") and _has_keyed_state(part):
@@ -76,11 +76,11 @@ def check_state(graph: Any, states: Any, sources: set[str]) -> bool:
 
 def source_ids(sinks: list[Any], owner: str) -> set[str]:
     """The ids of the sources that belong to ``owner``."""
-    parts = (part for sink in sinks for part in _upstream(sink))
+    parts = (part for sink in sinks for part in upstream(sink))
     return {str(p.getUid()) for p in parts if _is_source(p) and p.getUid().split("/")[0] == owner}
 
 
-def _upstream(sink: Any) -> Iterator[Any]:
+def upstream(sink: Any) -> Iterator[Any]:
     """What feeds the sink: the nearest first, each once."""
     seen = {sink.getId()}
     waiting = list(sink.getInputs())

@@ -2,8 +2,10 @@
 
 Used by the job controller:  python jobs/flink/run_statements.py SPEC.json [--ahead | --explain]
 
-SPEC.json has ``config`` (Flink settings), ``declare`` (DDL) and ``inserts`` (one statement set),
-each with the ``uid`` of its operators and its ``sql``.
+SPEC.json has ``config`` (Flink settings), ``declare`` (the catalog, tables), ``streams`` (SELECTs
+by name), ``views`` that read them, and ``inserts`` (one statement set), each with the ``uid`` of
+its operators and its ``sql``. A stream is computed once, whatever reads it; its ``rowtime`` is its
+time attribute, with the watermarks of its source.
 Once it could begin, with ``--ahead`` once it has planned the job for practice, it prints ``ready``
 and waits for its order, a line on standard input: ``{"job_id": 32 hex digits, "restore": the
 checkpoint or savepoint to go on from, or null}``. The job is planned after the order, since tables
@@ -18,8 +20,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
-from operator_ids import StateRefused, check_state, name_operators, source_ids
+from operator_ids import StateRefused, check_state, name_operators, source_ids, upstream
 from pyflink.java_gateway import get_gateway
+from pyflink.util.java_utils import load_java_class
 
 
 class Job:
@@ -34,13 +37,44 @@ class Job:
         environments = flink.streaming.api.environment.StreamExecutionEnvironment
         self._env = environments.getExecutionEnvironment(config)
         settings = flink.table.api.EnvironmentSettings.newInstance().inStreamingMode()
-        tables = flink.table.api.bridge.java.StreamTableEnvironment.create(
+        self._tables = flink.table.api.bridge.java.StreamTableEnvironment.create(
             self._env, settings.withConfiguration(config).build()
         )
         for statement in spec["declare"]:
-            tables.executeSql(statement)
-        self._statements = tables.createStatementSet()
+            self._tables.executeSql(statement)
+        self._streams: list[Any] = []
+        for name, select in spec["streams"].items():
+            self._stream(name, self._tables.sqlQuery(select), own=not self._streams)
+        for view in spec["views"]:
+            self._tables.executeSql(view)
+        self._begun = len(self._env.getTransformations())
+        self._statements = self._tables.createStatementSet()
         self._inserts = spec["inserts"]
+
+    def _stream(self, name: str, rows: Any, own: bool) -> None:
+        """Make a stream of the rows, which the planner does not look into, and call it ``name``.
+
+        One subtask reads it: were there more, one that has nothing to read would hold no watermark
+        back, and of what it reads later nobody could tell that others take it to be late. The job's
+        ``own`` stream is never idle; without another one a join would wait for ever.
+        """
+        lakehead = get_gateway().jvm.io.lakehead.flink.stream
+        resolved = rows.getResolvedSchema()
+        row_data = load_java_class("org.apache.flink.table.data.RowData")
+        columns = resolved.toPhysicalRowDataType().bridgedTo(row_data)
+        api = get_gateway().jvm.org.apache.flink.table.api
+        schema = api.Schema.newBuilder().fromRowDataType(columns)
+        schema.watermark("rowtime", "SOURCE_WATERMARK()")
+        stream = self._tables.toDataStream(rows, columns)
+        if own:
+            stream = stream.transform("NeverIdle", stream.getType(), lakehead.NeverIdle())
+        for part in (stream.getTransformation(), *upstream(stream.getTransformation())):
+            part.setParallelism(1)
+        spread = lakehead.ByPartition(list(resolved.getColumnNames()).index("kafka_partition"))
+        self._streams.append(rows)
+        self._tables.createTemporaryView(
+            name, stream.partitionCustom(spread, spread), schema.build()
+        )
 
     def add(self) -> None:
         for insert in self._inserts:
@@ -59,11 +93,7 @@ class Job:
         self.plan().getStreamGraph(False)
 
     def explain(self) -> str:
-        details = get_gateway().new_array(
-            get_gateway().jvm.org.apache.flink.table.api.ExplainDetail, 0
-        )
-        text = get_gateway().jvm.org.apache.flink.table.api.ExplainFormat.TEXT
-        return str(self._statements.explain(text, details))
+        return "\n".join(map(_explained, [*self._streams, self._statements]))
 
     def plan(self) -> Any:
         """The environment, with every operator planned and named."""
@@ -84,7 +114,15 @@ class Job:
         environment.executeAsync(environment.getStreamGraph())
 
     def _sinks(self) -> list[Any]:
-        return list(self._env.getTransformations())
+        # Before them are those that make the streams.
+        return list(self._env.getTransformations())[self._begun :]
+
+
+def _explained(query: Any) -> str:
+    """How Flink would run a table or a statement set."""
+    api = get_gateway().jvm.org.apache.flink.table.api
+    details = get_gateway().new_array(api.ExplainDetail, 0)
+    return str(query.explain(api.ExplainFormat.TEXT, details))
 
 
 def main() -> None:
