@@ -26,7 +26,7 @@ from tests.draws import SEARCH, draws
 from tests.forked import run_command
 
 ROOT = Path(__file__).parent.parent
-# No deadline: how long an example takes says more of the machine than of the code. The same examples
+# No deadline: what an example takes says more of the machine than of the code. The same examples
 # in every run, so that what passed here passes in CI; `make test-search` draws others.
 hypothesis.settings.register_profile(
     "lakehead", deadline=None, derandomize=not SEARCH, max_examples=draws(100), print_blob=True
