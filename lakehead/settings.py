@@ -17,7 +17,7 @@ DEFAULT_PORT_BASE = 19092
 # What one TaskManager runs side by side; a job needs as many as its parallelism.
 TASK_SLOTS = 16
 _MAXIMUM = 10**9
-# The ten ports must fit; Flink refuses checkpoints closer than 10 ms.
+# All ports must fit; Flink refuses checkpoints closer than 10 ms.
 _RANGES = {
     "port_base": (1024, 65_000),
     "checkpoint_seconds": (0.01, _MAXIMUM),
@@ -35,9 +35,10 @@ _PORT_NAMES = (
     "registry",
     "query",
     "query_http",
+    "airflow",
 )
 # Parts of a stack that run only where the home wants them.
-EXTRAS = ("registry", "query")
+EXTRAS = ("registry", "query", "airflow")
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,10 @@ class Settings:
     def registry_url(self) -> str:
         """Where the schema registry answers in Confluent's interface, if the home wants one."""
         return f"http://127.0.0.1:{self.ports.registry}/apis/ccompat/v7"
+
+    @property
+    def airflow_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports.airflow}"
 
     @property
     def catalog_db(self) -> Path:

@@ -9,6 +9,7 @@ from lakehead import __version__
 from lakehead.cli import (
     catalogue,
     contract,
+    dag,
     dead,
     demo,
     export,
@@ -38,7 +39,7 @@ app = typer.Typer(
 )
 for group in (
     *(demo, stack, contract, model, streams, replay, jobs),
-    *(query, shell, catalogue, export, server, tags, proof, quality, dead, maintain),
+    *(query, shell, catalogue, export, server, tags, proof, quality, dead, maintain, dag),
 ):
     group.register(app)
 

@@ -30,12 +30,14 @@ def up(
     home: Home = None,
     port_base: Annotated[
         int | None,
-        typer.Option(help="First of the ten ports that the stack listens on.", min=1024, max=65000),
+        typer.Option(help="First of the ports that the stack listens on.", min=1024, max=65000),
     ] = None,
     with_: Annotated[
         list[str] | None,
         typer.Option(
-            "--with", help="Run this too, from now on: registry, for Avro; query, the query server."
+            "--with",
+            help="Run this too, from now on: registry, for Avro; query, the query server; "
+            "airflow, for schedules.",
         ),
     ] = None,
     without: Annotated[
@@ -54,8 +56,10 @@ def up(
         submit.resume(settings)
         view.say("resuming jobs")
         resumed = submit.wait_for_desired(settings)
-    registry = settings.registry_url if "registry" in settings.tuning.extras else None
-    query = f"127.0.0.1:{settings.ports.query}" if "query" in settings.tuning.extras else None
+    extras = settings.tuning.extras
+    registry = settings.registry_url if "registry" in extras else None
+    query = f"127.0.0.1:{settings.ports.query}" if "query" in extras else None
+    airflow = settings.airflow_url if "airflow" in extras else None
     if json_:
         print_json(
             {
@@ -64,6 +68,7 @@ def up(
                 "jobs": resumed,
                 "registry": registry,
                 "query": query,
+                "airflow": airflow,
             }
         )
         return
@@ -73,8 +78,21 @@ def up(
         out().print(f"Schema registry {registry}", soft_wrap=True)
     if query:
         out().print(f"Query server {query}   HTTP 127.0.0.1:{settings.ports.query_http}")
+    if airflow:
+        out().print(f"Airflow {airflow}", soft_wrap=True)
+        _show_login(settings)
     if not resumed:
         out().print(f"Next:  {submit_hint(settings)}")
+
+
+def _show_login(settings: Settings) -> None:
+    from lakehead.stack.airflow import folder, login
+
+    if first := login(settings):
+        user, password = first
+        kept = folder(settings) / "passwords.json"
+        said = f"Sign in as {user} with {password}   (said this once; kept in {kept})"
+        out().print(said, markup=False, highlight=False, soft_wrap=True)
 
 
 def down(home: Home = None) -> None:

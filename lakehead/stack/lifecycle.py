@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lakehead.errors import SystemFailure, UserError
 from lakehead.settings import INSTALL_ROOT, Settings
-from lakehead.stack import flink, health, kafka, preflight, registry
+from lakehead.stack import extras, flink, health, kafka, preflight
 from lakehead.stack.java import java_home
 from lakehead.stack.supervisor import (
     Program,
@@ -19,7 +19,6 @@ from lakehead.stack.supervisor import (
 )
 
 READY_DEADLINE_SECONDS = 90
-_PORTS_OF_EXTRAS = {registry.NAME: (registry.NAME,), "query": ("query", "query_http")}
 Say = Callable[[str], None]
 
 
@@ -59,18 +58,12 @@ def programs(settings: Settings, java: Path) -> list[Program]:
     """What is supervised, and how each is started."""
     flink_environment = flink.environment(settings, java)
     controller = [sys.executable, "-m", "lakehead.jobs.controller", str(settings.home)]
-    project = str(settings.project)
-    settler = [sys.executable, "-m", "lakehead.settler", str(settings.home), project]
+    settler = [sys.executable, "-m", "lakehead.settler", str(settings.home), str(settings.project)]
     python_path = {"PYTHONPATH": str(INSTALL_ROOT)}
-    extras = []
-    if registry.NAME in settings.tuning.extras:
-        extras.append(Program(registry.NAME, registry.command(settings, java), {}))
-    if "query" in settings.tuning.extras:
-        server = [sys.executable, "-m", "lakehead.server.serve", str(settings.home), project]
-        extras.append(Program("query", server, python_path))
+    wanted = [p for extra in extras.wanted(settings) for p in extra.programs(settings, java)]
     return [
         Program("kafka", kafka.command(settings, java), {}, stop_seconds=30),
-        *extras,
+        *wanted,
         Program("jobmanager", flink.jobmanager_command(settings, java), flink_environment),
         Program("taskmanager", flink.taskmanager_command(settings, java), flink_environment),
         Program("controller", controller, flink_environment | python_path),
@@ -134,15 +127,16 @@ def _start(settings: Settings, supervisor: Supervisor, say: Say) -> None:
 def _change(settings: Settings, supervisor: Supervisor, say: Say) -> None:
     """What a running stack lacks, or has too much."""
     running = {state.name for state in supervisor.states()}
-    for part, ports in _PORTS_OF_EXTRAS.items():
-        if part in settings.tuning.extras and part not in running:
-            for port in ports:
+    java = java_home()
+    for extra in extras.wanted(settings):
+        if not running & {program.name for program in extra.programs(settings, java)}:
+            for port in extra.ports:
                 preflight.check_port(settings, port)
     _prepare_extras(settings, say)
     settings.save()
-    supervisor.start(programs(settings, java_home()))
+    supervisor.start(programs(settings, java))
 
 
 def _prepare_extras(settings: Settings, say: Say) -> None:
-    if registry.NAME in settings.tuning.extras:
-        registry.prepare(settings, say)
+    for extra in extras.wanted(settings):
+        extra.prepare(settings, say)

@@ -1,0 +1,29 @@
+"""What becomes of a task that failed for good: a line in ``alerts.jsonl`` of the home."""
+
+import json
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+
+def alert(context: Mapping[str, Any]) -> None:
+    """Airflow's ``on_failure_callback``: appends one JSON object, whole or not at all."""
+    task = context.get("task_instance")
+    run = context.get("dag_run")
+    line = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "dag": getattr(run, "dag_id", None),
+        "run": getattr(run, "run_id", None),
+        "task": getattr(task, "task_id", None),
+        "map_index": getattr(task, "map_index", -1),
+        "error": str(context.get("exception") or context.get("reason") or ""),
+    }
+    descriptor = os.open(_path(), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(descriptor, "a", encoding="utf-8") as file:
+        file.write(json.dumps(line, default=str) + "\n")
+
+
+def _path() -> Path:
+    return Path(os.environ["LAKEHEAD_HOME"]) / "alerts.jsonl"
