@@ -5,7 +5,7 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import DAG, Param
 
-from lakehead.schedules.operator import HEAVY, USUAL, LakeheadOperator
+from lakehead.schedules.operator import HEAVY, MARTS, USUAL, LakeheadOperator
 
 with DAG(
     "replay",
@@ -33,6 +33,7 @@ with DAG(
                 "{{ '--dry-run' if params.dry_run else '' }}",
             ],
             publishes="{{ params.model }}",
+            outlets=[MARTS],
             pool_slots=HEAVY,
         )
         >> LakeheadOperator(task_id="audit", arguments=["audit", "--wait", "120"])

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import DAG, CronDataIntervalTimetable, task
 
-from lakehead.schedules.operator import HEAVY, USUAL, LakeheadOperator
+from lakehead.schedules.operator import HEAVY, MARTS, USUAL, LakeheadOperator
 
 
 def of_a_backfill(words: str) -> str:
@@ -28,12 +28,13 @@ RANGE = [
 
 
 @task(retries=2)
-def models() -> list[str]:
-    """The models that have a mart."""
+def models() -> list[dict[str, object]]:
+    """For each model that has a mart, the task that settles it."""
     from lakehead.proof.parity import answering
     from lakehead.settings import load_settings
 
-    return answering(load_settings())
+    names = answering(load_settings())
+    return [{"arguments": ["reconcile", name], "publishes": name} for name in names]
 
 
 with DAG(
@@ -49,13 +50,14 @@ with DAG(
     tags=["lakehead"],
     doc_md=__doc__,
 ):
-    names = models()
     whole = LakeheadOperator(task_id="audit", arguments=["audit", "--wait", "120"])
     settled = LakeheadOperator.partial(
-        task_id="reconcile", pool_slots=HEAVY, map_index_template="{{ task.publishes }}"
-    ).expand_kwargs(
-        names.map(lambda name: {"arguments": ["reconcile", name, FULL, *RANGE], "publishes": name})
-    )
-    certified = LakeheadOperator(task_id="parity", arguments=["parity", *RANGE, "--certify"])
+        task_id="reconcile",
+        options=[FULL, *RANGE],
+        outlets=[MARTS],
+        pool_slots=HEAVY,
+        map_index_template="{{ task.publishes }}",
+    ).expand_kwargs(models())
+    certified = LakeheadOperator(task_id="parity", arguments=["parity", "--certify"], options=RANGE)
     kept = LakeheadOperator(task_id="ledger", arguments=["ledger"])
     whole >> settled >> certified >> kept

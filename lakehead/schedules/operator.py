@@ -31,6 +31,8 @@ USUAL: dict[str, Any] = {
 }
 # The slots of a task that may start Spark: nothing else runs beside it.
 HEAVY = TASK_SLOTS
+# The outlet of a task that ``publishes``: which mart it is turns out as it runs.
+MARTS = AssetAlias("marts")
 _GRACE_SECONDS = 30
 _LAST_WORDS = 500
 
@@ -41,32 +43,39 @@ def mart(model: str) -> Asset:
 
 
 class LakeheadOperator(BaseOperator):
-    """Runs ``lakehead ARGUMENTS --json``; its document is the task's result.
+    """Runs ``lakehead ARGUMENTS OPTIONS --json``; its document is the task's result.
 
-    ``arguments`` are templated; those that render empty are left out. What the command says on
-    standard error is the task's log. ``publishes`` is a model, templated too: each success is an
-    event of its mart's asset. A stopped task's command gets an interrupt, as by Ctrl-C, then,
-    after 30 s, a kill.
+    ``arguments`` and ``options`` are templated; those that render empty are left out. Airflow does
+    not render what a mapped task is given by ``expand``, which is what ``options`` are for. What
+    the command says on standard error is the task's log. ``publishes`` is a model: each success is
+    an event of its mart's asset; the task has ``outlets=[MARTS]``. A stopped task's command gets an
+    interrupt, as by Ctrl-C, then, after 30 s, a kill.
     """
 
-    template_fields: Sequence[str] = ("arguments", "publishes")
+    template_fields: Sequence[str] = ("arguments", "options", "publishes")
     ui_color = "#d7ecff"
 
-    def __init__(self, *, arguments: Sequence[str], publishes: str = "", **kwargs: Any) -> None:
-        if publishes:
-            kwargs.setdefault("outlets", [AssetAlias("marts")])
+    def __init__(
+        self,
+        *,
+        arguments: Sequence[str],
+        options: Sequence[str] = (),
+        publishes: str = "",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.arguments = arguments
+        self.options = options
         self.publishes = publishes
         self._process: subprocess.Popen[str] | None = None
 
     def execute(self, context: Context) -> Any:
         """Raises RuntimeError with the command's last words where it does not exit with 0."""
-        words = [word for word in self.arguments if word]
+        words = [word for word in (*self.arguments, *self.options) if word]
         self.log.info("lakehead %s", " ".join(words))
         said = self._run([sys.executable, "-m", "lakehead.cli", *words, "--json"])
         if self.publishes:
-            context["outlet_events"][AssetAlias("marts")].add(mart(self.publishes))
+            context["outlet_events"][MARTS].add(mart(self.publishes))
         return json.loads(said) if said.strip() else None
 
     def on_kill(self) -> None:

@@ -107,9 +107,9 @@ def prepare(settings: Settings, say: Say, database: str = "airflow.db") -> None:
     require()
     place = folder(settings)
     place.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for file in _SECRETS.values():
-        if not (place / file).exists():
-            _write_private(place / file, _key())
+    for key in _SECRETS.values():
+        if not (place / key).exists():
+            _write_private(place / key, _key())
     if not (place / "passwords.json").exists():
         _write_private(place / "passwords.json", json.dumps({USER: secrets.token_urlsafe(12)}))
     stamp = place / f"{database}.version"

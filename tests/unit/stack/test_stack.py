@@ -169,6 +169,6 @@ def test_doctor_has_a_word_on_everything(home: Settings, monkeypatch: pytest.Mon
 def test_ports_count_up_from_their_base() -> None:
     ports = Ports(100)
     assert (ports.kafka, ports.flink_rest) == (100, 102)
-    assert len(set(ports.all().values())) == 10
+    assert len(set(ports.all().values())) == 11
     with pytest.raises(AttributeError):
         _ = ports.nothing
