@@ -14,6 +14,7 @@ from lakehead.cli import (
     demo,
     export,
     jobs,
+    lineage,
     maintain,
     model,
     proof,
@@ -38,7 +39,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for group in (
-    *(demo, stack, contract, model, streams, replay, jobs),
+    *(demo, stack, contract, model, lineage, streams, replay, jobs),
     *(query, shell, catalogue, export, server, tags, proof, quality, dead, maintain, dag),
 ):
     group.register(app)

@@ -10,6 +10,7 @@
 import json
 import re
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -23,6 +24,7 @@ from lakehead.lake.leases import expiring, held
 from lakehead.lake.ops import Records, append
 from lakehead.lake.plan import plan_files
 from lakehead.lake.snapshots import list_tables, table_states, unknown_table
+from lakehead.lineage.run_events import recorded
 from lakehead.maintenance.layout import layouts
 from lakehead.maintenance.plan import (
     LEAST_FILES,
@@ -129,7 +131,9 @@ def maintain(
     if not due:
         return []
     job = {"session": session(settings), "catalog": CATALOG}
-    with expiring(settings, {work.uuid: work.expire for work in due}) as may:
+    with ExitStack() as runs, expiring(settings, {w.uuid: w.expire for w in due}) as may:
+        for name in (work.table for work in due):
+            runs.enter_context(recorded(settings, f"maintain.{name}", {name: None}, [name]))
         spec = {**job, "tables": [_specification(work, may[work.uuid]) for work in due]}
         done = run_spark(settings, "maintain.py", spec, say)
     states = table_states(settings, {work.table: None for work in due})

@@ -23,8 +23,9 @@ def bound_model(settings: Settings, name: str) -> Bound:
     return _bound(settings, models[name], contracts, models)
 
 
-def bound_models(settings: Settings, stream: str) -> list[Bound]:
-    """The models that run in the job of ``stream``, over the contracts as they are written.
+def bound_models(settings: Settings, stream: str | None = None) -> list[Bound]:
+    """The models that run in the job of ``stream``, or all of them, over the contracts as they are
+    written.
 
     Raises:
         UserError: a contract or a model that is wrong.

@@ -12,7 +12,7 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
@@ -26,6 +26,7 @@ from lakehead.lake.given_up import rolled_back_at
 from lakehead.lake.ops import Records, append
 from lakehead.lake.plan import plan_files
 from lakehead.lake.snapshots import TableState, list_tables, table_state
+from lakehead.lineage.run_events import Run, recorded
 from lakehead.models.bind import Bound
 from lakehead.proof.due import Due, touched_windows
 from lakehead.proof.evidence import NONE, newest_checkpoint
@@ -112,20 +113,43 @@ def reconcile(
     for work in works:
         if work.engine == "duckdb":
             say(f"recomputing {work.name} in DuckDB: {work.why}")
-            found[work.name] = _by_duckdb(settings, work, gates.get(work.name), say, dry_run)
+            with _recorded(settings, work, dry_run) as run:
+                done = _by_duckdb(settings, work, gates.get(work.name), say, dry_run)
+                run.failed = done.refused
+            found[work.name] = done
     closings = {w.name: w.closed_until for w in works if w.engine == "spark"}
     if closings:
         begun = time.monotonic()
-        for each in replace_by_spark(
-            settings, closings, within, gates=gates, say=say, dry_run=dry_run
-        ):
-            why = next(w.why for w in works if w.name == each.model)
-            took = round(time.monotonic() - begun, 3)
-            found[each.model] = replace(each, engine="spark", why=why, seconds=took)
+        by_spark = {w.name: w for w in works if w.engine == "spark"}
+        with ExitStack() as stack:
+            runs = {
+                name: stack.enter_context(_recorded(settings, work, dry_run))
+                for name, work in by_spark.items()
+            }
+            for each in replace_by_spark(
+                settings, closings, within, gates=gates, say=say, dry_run=dry_run
+            ):
+                runs[each.model].failed = each.refused
+                why = by_spark[each.model].why
+                took = round(time.monotonic() - begun, 3)
+                found[each.model] = replace(each, engine="spark", why=why, seconds=took)
     if not dry_run:
         say("recording what was settled")
         _remember(settings, works, found)
     return list(found.values())
+
+
+def _recorded(settings: Settings, work: Work, dry_run: bool) -> AbstractContextManager[Run]:
+    """The run's OpenLineage events. What Spark reads is as new as ``work.landing`` or newer, so of
+    that no snapshot is told."""
+    if dry_run:
+        return nullcontext(Run())
+    inputs: dict[str, int | None] = {
+        f"{LANDING}.{stream}": None for stream in live_bound(settings, work.name).streams
+    }
+    if work.engine == "duckdb":
+        inputs[work.landing.name] = work.landing.snapshot_id
+    return recorded(settings, f"reconcile.{work.name}", inputs, [work.mart.name])
 
 
 def _work(settings: Settings, name: str, within: Range, engine: Engine, full: bool) -> Work | None:

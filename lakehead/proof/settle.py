@@ -13,6 +13,7 @@ from typing import Any
 from lakehead.contracts.model import LANDING
 from lakehead.jobs.live import live_bound
 from lakehead.lake.snapshots import table_state
+from lakehead.lineage.run_events import recorded
 from lakehead.proof.due import Due, Window, late_windows
 from lakehead.proof.evidence import NONE, newest_checkpoint
 from lakehead.proof.parity import closed_until
@@ -62,7 +63,10 @@ def _settle(settings: Settings, name: str, gate: Gate | None) -> Settled:
     refused = None
     if windows:
         due = Due(closed, closed, windows)
-        refused = replace_windows(settings, bound, landing, due, gate=gate).refused
+        read = {landing.name: landing.snapshot_id}
+        with recorded(settings, f"settle.{name}", read, [bound.model.table]) as run:
+            refused = replace_windows(settings, bound, landing, due, gate=gate).refused
+            run.failed = refused
     # Closed for the stream, and not committed to the mart yet: look again.
     if any(end > closed for _, end in found):
         done = [*done, *map(_shown, windows)]
