@@ -17,6 +17,7 @@ from lakehead.cli import (
     lineage,
     maintain,
     model,
+    part,
     proof,
     quality,
     query,
@@ -39,7 +40,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for group in (
-    *(demo, stack, contract, model, lineage, streams, replay, jobs),
+    *(demo, stack, part, contract, model, lineage, streams, replay, jobs),
     *(query, shell, catalogue, export, server, tags, proof, quality, dead, maintain, dag),
 ):
     group.register(app)

@@ -60,9 +60,9 @@ def submit_hint(settings: Settings) -> str:
 
 def require_up(settings: Settings) -> None:
     """Raises NotRunning when no stack of this home runs."""
-    from lakehead.stack.supervisor import Supervisor
+    from lakehead.stack.holding import is_up
 
-    if Supervisor(settings).pid is None:
+    if not is_up(settings):
         raise NotRunning(f"the stack of {settings.home} is down", "lakehead up")
 
 

@@ -17,12 +17,13 @@ Say = Callable[[str], None]
 class Extra:
     """One part, by the name that ``up --with`` takes.
 
-    ``ports`` are names of ``Ports``. ``prepare`` makes what its processes need before they start,
-    and may fetch it. ``programs`` are given the folder of Java. ``ready`` says of each program
-    whether it answers; ``addresses`` of each that listens, where.
+    ``parts`` are its processes, ``ports`` names of ``Ports``. ``prepare`` makes what they need
+    before they start, and may fetch it. ``programs`` are given the folder of Java. ``ready`` says
+    of each process whether it answers; ``addresses`` of each that listens, where.
     """
 
     name: str
+    parts: tuple[str, ...]
     ports: tuple[str, ...]
     prepare: Callable[[Settings, Say], None]
     programs: Callable[[Settings, Path], list[Program]]
@@ -60,6 +61,7 @@ def _query_ready(settings: Settings) -> Mapping[str, bool]:
 EXTRAS = (
     Extra(
         name=registry.NAME,
+        parts=(registry.NAME,),
         ports=("registry",),
         prepare=registry.prepare,
         programs=_registry_programs,
@@ -68,6 +70,7 @@ EXTRAS = (
     ),
     Extra(
         name="query",
+        parts=("query",),
         ports=("query", "query_http"),
         prepare=lambda settings, say: None,
         programs=_query_programs,
@@ -76,6 +79,7 @@ EXTRAS = (
     ),
     Extra(
         name=airflow.NAME,
+        parts=(airflow.API, airflow.SCHEDULER, airflow.PROCESSOR),
         ports=("airflow",),
         prepare=airflow.prepare,
         programs=airflow.programs,

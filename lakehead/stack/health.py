@@ -5,9 +5,12 @@ from dataclasses import dataclass
 import psutil
 
 from lakehead.settings import Settings
-from lakehead.stack import extras
+from lakehead.stack import extras, holding
 from lakehead.stack.probe import accepts, answer
 from lakehead.stack.supervisor import ProgramState, Supervisor
+
+# What every stack runs; a home may want EXTRAS beside these.
+CORE = ("kafka", "jobmanager", "taskmanager", "controller", "settler")
 
 
 @dataclass(frozen=True)
@@ -25,32 +28,45 @@ class PartHealth:
 
 def readiness(settings: Settings, supervisor: Supervisor) -> dict[str, bool]:
     """Whether each part answers as it should."""
-    alive = {s.name: s.state in ("RUNNING", "STARTING") for s in supervisor.states()}
-    overview = _flink_overview(settings)
-    wanted = {
-        name: alive.get(name, False) and answers
-        for extra in extras.wanted(settings)
-        for name, answers in extra.ready(settings).items()
-    }
-    return {
-        # The broker opens its listener last, once it can serve.
-        "kafka": alive.get("kafka", False) and accepts(settings.ports.kafka),
-        "jobmanager": alive.get("jobmanager", False) and overview is not None,
-        "taskmanager": alive.get("taskmanager", False)
-        and overview is not None
-        and int(overview["taskmanagers"]) > 0,
-        **{
-            part: alive.get(part, False) and (settings.run / f"{part}.ready").exists()
-            for part in ("controller", "settler")
-        },
-        **wanted,
-    }
+    return _readiness(settings, supervisor.states())
+
+
+def wanted(settings: Settings) -> list[str]:
+    """The parts that should run."""
+    return [*CORE, *(part for extra in extras.wanted(settings) for part in extra.parts)]
+
+
+def answers(settings: Settings, part: str) -> bool:
+    """Whether something answers as this part should, whoever started it."""
+    match part:
+        case "kafka":
+            # The broker opens its listener last, once it can serve.
+            return accepts(settings.ports.kafka)
+        case "jobmanager":
+            return _flink_overview(settings) is not None
+        case "taskmanager":
+            overview = _flink_overview(settings)
+            return overview is not None and int(overview["taskmanagers"]) > 0
+        case "controller" | "settler":
+            return (settings.run / f"{part}.ready").exists()
+    [extra] = [extra for extra in extras.EXTRAS if part in extra.parts]
+    return extra.ready(settings)[part]
+
+
+def states(settings: Settings) -> list[ProgramState]:
+    """The parts that run: under supervisord, else each by itself; empty when nothing runs."""
+    return Supervisor(settings).states() or holding.held(settings)
+
+
+def _readiness(settings: Settings, running: list[ProgramState]) -> dict[str, bool]:
+    alive = {s.name for s in running if s.state in ("RUNNING", "STARTING")}
+    return {part: part in alive and answers(settings, part) for part in wanted(settings)}
 
 
 def parts(settings: Settings) -> list[PartHealth]:
     """Health of every part; empty when nothing runs."""
-    supervisor = Supervisor(settings)
-    ready = readiness(settings, supervisor)
+    running = states(settings)
+    ready = _readiness(settings, running)
     addresses = {
         "kafka": settings.bootstrap,
         "jobmanager": settings.flink_url,
@@ -68,7 +84,7 @@ def parts(settings: Settings) -> list[PartHealth]:
             memory_mb=_memory_mb(s),
             uptime_seconds=s.uptime_seconds,
         )
-        for s in supervisor.states()
+        for s in running
     ]
 
 

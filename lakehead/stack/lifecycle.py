@@ -127,14 +127,13 @@ def _start(settings: Settings, supervisor: Supervisor, say: Say) -> None:
 def _change(settings: Settings, supervisor: Supervisor, say: Say) -> None:
     """What a running stack lacks, or has too much."""
     running = {state.name for state in supervisor.states()}
-    java = java_home()
     for extra in extras.wanted(settings):
-        if not running & {program.name for program in extra.programs(settings, java)}:
+        if not running & set(extra.parts):
             for port in extra.ports:
                 preflight.check_port(settings, port)
     _prepare_extras(settings, say)
     settings.save()
-    supervisor.start(programs(settings, java))
+    supervisor.start(programs(settings, java_home()))
 
 
 def _prepare_extras(settings: Settings, say: Say) -> None:
