@@ -1,6 +1,7 @@
 """Run one Flink job from a compiled specification: declare, insert, submit.
 
 Used by the job controller:  python jobs/flink/run_statements.py SPEC.json [--ahead | --explain]
+On a cluster of the job's own:  python jobs/flink/run_statements.py SPEC.json --application
 
 SPEC.json has ``config`` (Flink settings), ``declare`` (the catalog, tables), ``streams`` (SELECTs
 by name), ``views`` that read them, and ``inserts`` (one statement set), each with the ``uid`` of
@@ -11,6 +12,7 @@ and waits for its order, a line on standard input: ``{"job_id": 32 hex digits, "
 checkpoint or savepoint to go on from, or null}``. The job is planned after the order, since tables
 may be renamed before it.
 Flink refuses an id that already runs. Where no order comes it ends and has done nothing.
+With ``--application`` it waits for none: Flink's application mode gives the job its id and state.
 """
 
 import argparse
@@ -113,6 +115,12 @@ class Job:
         environment.configure(more)
         environment.executeAsync(environment.getStreamGraph())
 
+    def run_application(self) -> None:
+        """Hand the job to the cluster that runs this program, under the id and from the state that
+        the cluster's configuration has."""
+        environment = self.plan()
+        environment.executeAsync(environment.getStreamGraph())
+
     def _sinks(self) -> list[Any]:
         # Before them are those that make the streams.
         return list(self._env.getTransformations())[self._begun :]
@@ -130,6 +138,7 @@ def main() -> None:
     parser.add_argument("spec", type=Path)
     parser.add_argument("--explain", action="store_true", help="print the plan and end")
     parser.add_argument("--ahead", action="store_true", help="plan before the order comes")
+    parser.add_argument("--application", action="store_true", help="run as this cluster's own job")
     args = parser.parse_args()
     spec = json.loads(args.spec.read_text())
 
@@ -137,6 +146,11 @@ def main() -> None:
         job = Job(spec)
         job.add()
         print(job.explain())
+        return
+    if args.application:
+        job = Job(spec)
+        job.add()
+        job.run_application()
         return
     if args.ahead:
         Job(spec).practise()

@@ -12,6 +12,7 @@ from lakehead.cli import (
     dag,
     dead,
     demo,
+    deploy,
     export,
     jobs,
     lineage,
@@ -40,7 +41,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for group in (
-    *(demo, stack, part, contract, model, lineage, streams, replay, jobs),
+    *(demo, stack, part, deploy, contract, model, lineage, streams, replay, jobs),
     *(query, shell, catalogue, export, server, tags, proof, quality, dead, maintain, dag),
 ):
     group.register(app)

@@ -5,7 +5,9 @@ valid record and NULL for any other, so that ``rowtime IS NOT NULL`` means *vali
 record or a clock from the future never moves the watermark.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from lakehead.contracts.encoding import format_options
 from lakehead.contracts.model import KAFKA_COLUMNS, Contract
@@ -40,8 +42,11 @@ def source(
     group: str,
     registry_url: str | None = None,
     name: str | None = None,
+    client: Mapping[str, str] = MappingProxyType({}),
 ) -> Source:
     """The contract's topic as a stream; ``name`` is the contract's stream by default.
+
+    ``client`` are settings of Kafka's consumer beside these.
 
     ``rowtime`` is the event time to the millisecond, as watermarks are; the field itself is landed
     to the microsecond.
@@ -54,6 +59,7 @@ def source(
         "connector": "kafka",
         "topic": contract.topic,
         "properties.bootstrap.servers": bootstrap,
+        **{f"properties.{key}": value for key, value in client.items()},
         "properties.group.id": group,
         # What a transaction took back was never said.
         "properties.isolation.level": "read_committed",

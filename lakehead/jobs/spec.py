@@ -9,12 +9,12 @@ from lakehead.contracts import flink as contract_flink
 from lakehead.contracts.load import load_contract
 from lakehead.contracts.model import Contract
 from lakehead.contracts.sql import identifier, literal, table_identifier
+from lakehead.jobs.site import Site, home_site
 from lakehead.jobs.versions import Part
-from lakehead.lake.catalog import CATALOG, jdbc_properties
+from lakehead.lake.catalog import CATALOG
 from lakehead.models import flink as model_flink
 from lakehead.models.bind import Bound
 from lakehead.settings import Settings
-from lakehead.streams import registry
 
 
 @dataclass(frozen=True)
@@ -66,26 +66,26 @@ def consumer_group(stream: str) -> str:
     return f"lakehead-{stream}"
 
 
+def side_group(bound: Bound) -> str:
+    """The group in which a model reads its second stream."""
+    return f"{consumer_group(bound.model.stream)}-{bound.model.name}"
+
+
 def compile_job(
     settings: Settings,
     contract: Contract,
     parts: Sequence[Part],
     parallelism: int | None = None,
+    site: Site | None = None,
 ) -> JobSpec:
     """One source scan; landing, dead letters and every model's answers as one statement set.
 
-    ``parallelism`` is the home's where None.
+    ``site`` is the home where None, ``parallelism`` the site's.
     """
-    options = {"type": "iceberg", **jdbc_properties(settings)}
+    site = site or home_site(settings)
+    options = {"type": "iceberg", **site.catalog}
     catalog = ", ".join(f"{literal(k)} = {literal(v)}" for k, v in options.items())
-    sources = [
-        contract_flink.source(
-            contract,
-            settings.bootstrap,
-            consumer_group(contract.stream),
-            registry.url(settings),
-        )
-    ]
+    sources = [_source(site, contract, consumer_group(contract.stream))]
     tables: list[str] = []
     views: list[str] = []
     # Landing first: what all share is its own, whatever models there are.
@@ -94,7 +94,7 @@ def compile_job(
         Insert(f"dead.{contract.stream}", contract_flink.dead_insert(contract)),
     ]
     for part in parts:
-        written = _statements(settings, part)
+        written = _statements(settings, site, part)
         sources += written.sources
         tables += written.tables
         views += written.views
@@ -102,7 +102,7 @@ def compile_job(
     return JobSpec(
         name=contract.stream,
         models=tuple(dict.fromkeys(p.version.name for p in parts)),
-        config=_config(settings, contract.stream, parallelism),
+        config=_config(site, contract.stream, parallelism),
         declare=(
             f"CREATE CATALOG `{CATALOG}` WITH ({catalog})",
             *(source.table for source in sources),
@@ -122,7 +122,7 @@ class _Written:
     inserts: list[Insert]
 
 
-def _statements(settings: Settings, part: Part) -> _Written:
+def _statements(settings: Settings, site: Site, part: Part) -> _Written:
     """What a version of a model declares and inserts, under ids of its own."""
     version, model = part.version, part.bound.model
     if not version.live:
@@ -138,8 +138,10 @@ def _statements(settings: Settings, part: Part) -> _Written:
         f"`lake`.{table_identifier(model_flink.LEFT_OUT)}": "/left_out",
     }
     return _Written(
-        sources=[_side_source(settings, bound, side)] if side else [],
-        tables=[model_flink.alert_table(model, alerts, settings.bootstrap)] if alerts else [],
+        sources=[_side_source(settings, site, bound, side)] if side else [],
+        tables=(
+            [model_flink.alert_table(model, alerts, site.bootstrap, site.kafka)] if alerts else []
+        ),
         views=[_apart(view, version.uid) for view in written.views],
         inserts=[
             Insert(version.uid + roles.get(target, ""), f"INSERT INTO {target}\n{select}")
@@ -148,12 +150,20 @@ def _statements(settings: Settings, part: Part) -> _Written:
     )
 
 
-def _side_source(settings: Settings, bound: Bound, side: model_flink.Side) -> contract_flink.Source:
+def _source(
+    site: Site, contract: Contract, group: str, name: str | None = None
+) -> contract_flink.Source:
+    return contract_flink.source(
+        contract, site.bootstrap, group, site.registry_url, name, site.kafka
+    )
+
+
+def _side_source(
+    settings: Settings, site: Site, bound: Bound, side: model_flink.Side
+) -> contract_flink.Source:
     """Each model reads its other stream by a scan of its own, from the first offset on."""
     contract = load_contract(settings.schemas, side.stream)
-    group = f"{consumer_group(bound.model.stream)}-{bound.model.name}"
-    url = registry.url(settings)
-    return contract_flink.source(contract, settings.bootstrap, group, url, side.name)
+    return _source(site, contract, side_group(bound), side.name)
 
 
 def _apart(view: str, uid: str) -> str:
@@ -167,23 +177,20 @@ def _apart(view: str, uid: str) -> str:
     return view.replace(valid, f"WHERE `kafka_offset` > -{number} AND `rowtime` IS NOT NULL", 1)
 
 
-def _config(settings: Settings, name: str, parallelism: int | None) -> dict[str, str]:
-    tuning = settings.tuning
+def _config(site: Site, name: str, parallelism: int | None) -> dict[str, str]:
     return {
-        "execution.target": "remote",
-        "rest.address": "127.0.0.1",
-        "rest.port": str(settings.ports.flink_rest),
+        **site.flink,
         "pipeline.name": name,
         "pipeline.object-reuse": "true",
-        "parallelism.default": str(parallelism or tuning.parallelism),
-        "pipeline.auto-watermark-interval": f"{tuning.watermark_ms} ms",
+        "parallelism.default": str(parallelism or site.parallelism),
+        "pipeline.auto-watermark-interval": f"{site.watermark_ms} ms",
         "table.local-time-zone": "UTC",
         # Two models may write one table, of rows left out: each has a sink of its own, and its id.
         "table.optimizer.reuse-sink-enabled": "false",
         "table.exec.iceberg.use-v2-sink": "true",
-        "execution.checkpointing.interval": f"{int(tuning.checkpoint_seconds * 1000)} ms",
+        "execution.checkpointing.interval": f"{int(site.checkpoint_seconds * 1000)} ms",
         # Where checkpoints take long, events get no less of the time than they do.
-        "execution.checkpointing.min-pause": f"{int(tuning.checkpoint_seconds * 1000)} ms",
+        "execution.checkpointing.min-pause": f"{int(site.checkpoint_seconds * 1000)} ms",
         "execution.checkpointing.timeout": "2 min",
         "execution.checkpointing.tolerable-failed-checkpoints": "10",
         "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",

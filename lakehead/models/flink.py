@@ -9,6 +9,7 @@ fixed a row is left out of each window that had closed; elsewhere it is left out
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from sqlglot import exp
 
@@ -62,8 +63,13 @@ def statements(
     return _Writer(bound, table or bound.model.table, since, version).write()
 
 
-def alert_table(model: Model, topic: str, bootstrap: str) -> str:
-    """The table of a model's alert topic: one JSON object an answer, each once."""
+def alert_table(
+    model: Model, topic: str, bootstrap: str, client: Mapping[str, str] = MappingProxyType({})
+) -> str:
+    """The table of a model's alert topic: one JSON object an answer, each once.
+
+    ``client`` are settings of Kafka's producer beside these.
+    """
     columns = ",\n".join(
         f"  {identifier(name)} {kind.flink()}" for name, kind in _answer_columns(model).items()
     )
@@ -71,16 +77,22 @@ def alert_table(model: Model, topic: str, bootstrap: str) -> str:
         "connector": "kafka",
         "topic": topic,
         "properties.bootstrap.servers": bootstrap,
+        **{f"properties.{key}": value for key, value in client.items()},
         "format": "json",
         "json.timestamp-format.standard": "ISO-8601",
         "sink.delivery-guarantee": "exactly-once",
-        "sink.transactional-id-prefix": f"lakehead-{model.name}",
+        "sink.transactional-id-prefix": transactional_prefix(model),
         # The longest that the broker allows: a transaction that is given up is an alert lost.
         "properties.transaction.timeout.ms": "900000",
     }
     settings = ",\n".join(f"  {literal(k)} = {literal(v)}" for k, v in options.items())
     name = identifier(alert_table_name(model))
     return f"CREATE TEMPORARY TABLE {name} (\n{columns}\n) WITH (\n{settings}\n)"
+
+
+def transactional_prefix(model: Model) -> str:
+    """What the ids of the transactions begin with in which a model's alerts are sent."""
+    return f"lakehead-{model.name}"
 
 
 def alert_table_name(model: Model) -> str:

@@ -70,7 +70,7 @@ def configuration(settings: Settings) -> dict[str, object]:
     """``config.yaml``: everything on loopback, sized for one small machine."""
     ports, tuning = settings.ports, settings.tuning
     return {
-        "env.java.opts.all": _module_options(),
+        "env.java.opts.all": module_options(),
         "jobmanager.rpc.address": "127.0.0.1",
         "jobmanager.rpc.port": ports.jobmanager_rpc,
         "jobmanager.bind-host": "127.0.0.1",
@@ -172,7 +172,7 @@ def _command(settings: Settings, java: Path, options: list[str], entry: str) -> 
     return [
         str(java / "bin" / "java"),
         *options,
-        *_module_options().split(),
+        *module_options().split(),
         f"-Dlog4j.configurationFile=file:{conf / 'log4j-console.properties'}",
         "-cp",
         ":".join(str(settings.flink / "lib" / jar.name) for jar in jars),
@@ -196,7 +196,8 @@ def environment(settings: Settings, java: Path) -> dict[str, str]:
     }
 
 
-def _module_options() -> str:
+def module_options() -> str:
+    """What the JVM must be told for Flink to reach into it, as the wheel's configuration says."""
     shipped = yaml.safe_load((flink_home() / "conf" / "config.yaml").read_text())
     return str(shipped["env"]["java"]["opts"]["all"])
 

@@ -1,0 +1,1 @@
+"""A project on a cluster: its manifests for Kubernetes, and how large the cluster must be."""
