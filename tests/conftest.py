@@ -122,7 +122,7 @@ def wait_until(
 
 def free_port_base() -> int:
     """A base from which on enough ports are free now."""
-    for base in range(24_000 + os.getpid() % 500 * 10, 60_000, 10):
+    for base in range(24_000 + os.getpid() % 500 * 20, 60_000, 20):
         probes = [socket.socket() for _ in range(PORTS_OF_A_STACK)]
         try:
             for i, probe in enumerate(probes):
