@@ -98,7 +98,7 @@ class Reader(threading.Thread):
                 except Exception as error:
                     self.wrong.append(f"{name}: {error!r}")
             self.reads += 1
-            self._stop_wanted.wait(0.05)
+            self._stop_wanted.wait(0.3)
 
     def _read(self, name: str) -> None:
         table = f"marts.{name}"
