@@ -1,4 +1,4 @@
-"""dag list, run."""
+"""dag list, run, env."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -24,6 +24,7 @@ def register(app: typer.Typer) -> None:
         "lakehead dag run settle --from 2026-01-31 --to 2026-02-01   ·   "
         "lakehead dag run replay --param model=revenue_by_country --param dry_run=true"
     )(run)
+    group.command(epilog='eval "$(lakehead dag env)" && airflow dags unpause settle')(env)
     app.add_typer(group, rich_help_panel="Schedules")
 
 
@@ -105,6 +106,20 @@ def run(
         out().print(f"{len(runs) - len(failed)} of {len(runs)} runs succeeded.")
     if failed:
         raise typer.Exit(1)
+
+
+def env(home: Home = None, json_: Json = False) -> None:
+    """Print what Airflow's own command needs to be told, for a shell to take over."""
+    import shlex
+
+    from lakehead.stack.airflow import environment
+
+    found = environment(load_settings(home))
+    if json_:
+        print_json({"environment": found})
+        return
+    for name, value in found.items():
+        typer.echo(f"export {name}={shlex.quote(value)}")
 
 
 def _params(given: list[str]) -> dict[str, object]:

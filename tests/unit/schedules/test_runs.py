@@ -75,6 +75,8 @@ def test_a_dag_runs_as_of_a_moment_and_over_a_range(project: Path) -> None:
     assert dag["params"] == {"strict": False}
 
     hours = ("--from", "2026-01-31T10:00", "--to", "2026-01-31T12:00")
+    told = lakehead(project, "dag", "env").stdout
+    assert f"export AIRFLOW_HOME={project / 'home' / 'airflow'}\n" in told
     done = lakehead(project, "dag", "run", "small", *hours, "--json")
     # The project has no model: what fails is told, and the retry too.
     assert done.returncode == 1, done.stderr
