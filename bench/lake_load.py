@@ -1,12 +1,13 @@
 """The batch half under load: what it costs to settle, and whether it harms a stream that goes on.
 
-    .venv/bin/python bench/lake_load.py settle [--rows 10000000] [--late 1000]
+    .venv/bin/python bench/lake_load.py settle [--rows 10000000] [--late 1000] [--mart-files 200]
     .venv/bin/python bench/lake_load.py live [--rows 10000000] [--minutes 5] [--rate 10000]
 
 ``settle`` needs neither Kafka nor Flink. It makes a day of landed orders and a mart that knows that
 all of it has closed, and reconciles that: by DuckDB, and by Spark, from the same files and to the
-same rows. Then late rows land, and an incremental run settles the windows that they are in. Spark's
-seconds are told apart: its session's start, and what comes after.
+same rows. Then late rows land, and an incremental run settles the windows that they are in; with
+``--mart-files`` from a mart of so many files, each of all windows, as an engine that hands rows out
+by key may leave it. Spark's seconds are told apart: its session's start, and what comes after.
 
 ``live`` runs a stack. Orders come at ``rate`` until ``rows`` are landed, by commits each second;
 then they go on, and beside them, each again and again: ``maintain`` (compact, expire, merge
@@ -33,6 +34,7 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
 from models_load import print_table, producer, say, stack, wait_until_read
 
 from lakehead.contracts.iceberg import by_day, landing_schema
@@ -45,6 +47,7 @@ from lakehead.jobs.reconcile import Reconciled
 from lakehead.lake.catalog import open_catalog
 from lakehead.lake.plan import plan_files
 from lakehead.lake.retention import CHECKPOINT
+from lakehead.lake.rewrite import replace_files
 from lakehead.lake.snapshots import table_state
 from lakehead.lake.tables import ensure_table
 from lakehead.models.iceberg import mart_schema
@@ -74,6 +77,7 @@ def main() -> None:
     part.add_argument("--files", type=int, default=100)
     part.add_argument("--late", type=int, default=1000, help="late rows")
     part.add_argument("--late-windows", type=int, default=100, help="windows that they are in")
+    part.add_argument("--mart-files", type=int, help="files of the mart that late rows come to")
     part.add_argument("--engines", nargs="+", choices=["duckdb", "spark"], default=ENGINES)
     part = parts.add_parser("live")
     part.add_argument("--rows", type=int, default=10_000_000, help="landed before the load")
@@ -82,7 +86,8 @@ def main() -> None:
     part.add_argument("--parallelism", type=int, default=3, help="files that a commit adds")
     args = parser.parse_args()
     if args.part == "settle":
-        settle(args.rows, args.files, args.late, args.late_windows, args.engines)
+        late = Late(args.late, args.late_windows, args.mart_files)
+        settle(args.rows, args.files, late, args.engines)
     else:
         live(args.rows, args.rate, args.minutes, args.parallelism)
 
@@ -90,7 +95,17 @@ def main() -> None:
 # What it costs to settle
 
 
-def settle(rows: int, files: int, late: int, late_windows: int, engines: list[Engine]) -> None:
+@dataclass(frozen=True)
+class Late:
+    """So many late rows of so many windows, and the files of the mart that they come to; None are
+    those that are there."""
+
+    rows: int
+    windows: int
+    mart_files: int | None
+
+
+def settle(rows: int, files: int, late: Late, engines: list[Engine]) -> None:
     with home() as settings:
         make_landing(settings)
         timed(f"{rows:,} rows landed in {files} files", lambda: land(settings, rows, files))
@@ -98,8 +113,10 @@ def settle(rows: int, files: int, late: int, late_windows: int, engines: list[En
         for engine in engines:
             fresh_mart(settings)
             found.append(["all", *settled(settings, engine)])
-        land_late(settings, rows, late, late_windows)
-        found.append([f"{late:,} late rows", *settled(settings, "auto")])
+        if late.mart_files:
+            scatter(settings, late.mart_files)
+        land_late(settings, rows, late.rows, late.windows)
+        found.append([f"{late.rows:,} late rows", *settled(settings, "auto")])
         print_table(
             ["due", "engine", "windows", "changed", "added", "session's start, s", "beyond it, s"],
             found,
@@ -157,6 +174,19 @@ def orders(first: int, count: int, of: int) -> pa.Table:
           0 AS kafka_partition, o AS kafka_offset, FALSE AS late
         FROM range({first}, {first + count}) AS r(o)"""
     ).to_arrow_table()
+
+
+def scatter(settings: Settings, files: int) -> None:
+    """The mart's rows in so many files, by key."""
+    table = open_catalog(settings).load_table(MART)
+    rows = table.scan().to_arrow()
+    part = duckdb.sql(
+        "SELECT (hash(window_start, country) % $1)::INT AS p FROM rows", params=[files]
+    )
+    by = part.to_arrow_table()["p"]
+    paths = {file.path for file in plan_files(settings, table_state(settings, MART)).files}
+    parts = (rows.filter(pc.equal(by, p)) for p in range(files))
+    replace_files(table, "main", paths, parts)
 
 
 def land_late(settings: Settings, rows: int, late: int, windows: int) -> None:

@@ -9,7 +9,8 @@ inheritance".
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -76,6 +77,21 @@ class Plan:
         are of no account."""
         kept = (f for f in self.files if f.bounds.get(field_id, (value, value))[1] >= value)
         return replace(self, files=tuple(kept))
+
+    def within(self, field_id: int, spans: Sequence[tuple[int, int]]) -> "Plan":
+        """Less the files that are known to have no value of a column in any of these spans, which
+        are in order and apart, and do not hold their end; nulls are of no account."""
+        starts = [start for start, _ in spans]
+
+        def may_hold(file: DataFile) -> bool:
+            if field_id not in file.bounds:
+                return True
+            least, greatest = file.bounds[field_id]
+            # Of the spans that begin in time, the last is the one that ends last.
+            last = bisect_right(starts, greatest) - 1
+            return last >= 0 and spans[last][1] > least
+
+        return replace(self, files=tuple(filter(may_hold, self.files)))
 
 
 _Manifests: TypeAlias = dict[str, list[DataFile]]

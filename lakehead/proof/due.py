@@ -6,10 +6,10 @@ since the last reconcile end after the time up to which that one settled, and la
 commits since the one that it read.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from lakehead.contracts.model import LANDING
@@ -29,12 +29,15 @@ if TYPE_CHECKING:
 
 Window = tuple[datetime, datetime]
 _LATE = quoted(LATE)
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class Due:
     """Windows that end after ``after`` and at or before ``upto``, and those in ``late``, which had
     closed by ``after``; of all these the ones that begin in ``within``. None is no bound.
+
+    Its conditions are DuckDB's, and read tables that ``prepare`` makes.
     """
 
     upto: datetime
@@ -42,11 +45,19 @@ class Due:
     late: tuple[Window, ...] = ()
     within: Range = ALL
 
-    def windows(self) -> tuple[str, dict[str, object]]:
-        """The condition on ``window_start`` and ``window_end``, in DuckDB, with its parameters.
+    def prepare(self, lake: "DuckDBPyConnection", bound: Bound) -> None:
+        """Make ``late_windows``, and ``late_slices``: the starts, in microseconds since the epoch,
+        of the slices of time that these windows are made of."""
+        moments = "unnest($1::TIMESTAMPTZ[]) AS s, unnest($2::TIMESTAMPTZ[]) AS e"
+        lake.execute(f"CREATE TABLE late_windows AS SELECT {moments}", _sides(self.late))
+        lake.execute(
+            "CREATE TABLE late_slices AS SELECT unnest(range(epoch_us(s), epoch_us(e), $3))"
+            f" FROM (SELECT {moments})",
+            [*_sides(_merged(self.late)), _micros(_window(bound).slice)],
+        )
 
-        It reads the table ``late_windows``.
-        """
+    def windows(self) -> tuple[str, dict[str, object]]:
+        """The condition on ``window_start`` and ``window_end``, with its parameters."""
         parts, given = ["window_end <= $upto"], dict[str, object](upto=self.upto)
         if self.within.start:
             parts.append("window_start >= $start")
@@ -61,28 +72,49 @@ class Due:
             given["after"] = self.after
         return " AND ".join(parts), given
 
+    def spans(self, bound: Bound) -> list[Window]:
+        """The spans of event time that all rows of these windows are in: in order, and apart."""
+        size = _window(bound).size
+        begin, end = self.within.start or _BEGINNING, self.upto
+        if self.within.end:
+            end = min(end, self.within.end + size)
+        wanted = [(begin, end)]
+        if self.after:
+            closed_since = [(self.after - size, self.upto)] if self.after < self.upto else []
+            wanted = _merged([*self.late, *closed_since])
+        cut = [(max(start, begin), min(until, end)) for start, until in wanted]
+        return [(start, until) for start, until in cut if start < until]
+
     def rows(self, bound: Bound) -> tuple[str, dict[str, object]]:
         """The condition on landed rows that may be in one of these windows, likewise."""
+        spans = self.spans(bound)
+        if not spans:
+            return "FALSE", {}
         time = quoted(bound.root.event_time)
-        window = bound.model.window
-        assert isinstance(window, Hop | Cumulate)
-        parts, given = [f"{time} < $upto"], dict[str, object](upto=self.upto)
-        if self.within.start:
-            parts.append(f"{time} >= $start")
-            given["start"] = self.within.start
-        if self.within.end:
-            parts.append(f"{time} < $end")
-            given["end"] = self.within.end + window.size
+        condition = f"{time} >= $first AND {time} < $last"
+        given: dict[str, object] = {"first": spans[0][0], "last": spans[-1][1]}
         if self.after:
-            spans = []
-            if self.after < self.upto:
-                given["begin"] = self.after - window.size
-                spans.append(f"{time} >= $begin")
-            for i, (start, end) in enumerate(_spans(self.late)):
-                spans.append(f"({time} >= $start{i} AND {time} < $end{i})")
-                given |= {f"start{i}": start, f"end{i}": end}
-            parts.append(f"({' OR '.join(spans) or 'FALSE'})")
-        return " AND ".join(parts), given
+            # One look-up a row, however many windows are late.
+            starts = model_duckdb.DuckDB().floor(f"epoch_us({time})", _micros(_window(bound).slice))
+            condition += f" AND ({time} >= $begin OR {starts} IN (FROM late_slices))"
+            given["begin"] = (
+                self.after - _window(bound).size if self.after < self.upto else self.upto
+            )
+        return condition, given
+
+
+def _window(bound: Bound) -> Hop | Cumulate:
+    window = bound.model.window
+    assert isinstance(window, Hop | Cumulate)
+    return window
+
+
+def _micros(length: timedelta) -> int:
+    return length // timedelta(microseconds=1)
+
+
+def _sides(windows: Sequence[Window]) -> list[list[datetime]]:
+    return [[w[i] for w in windows] for i in (0, 1)]
 
 
 def late_windows(
@@ -149,16 +181,12 @@ def _added(
         yield lake
 
 
-def _spans(windows: tuple[Window, ...], most: int = 100) -> list[Window]:
-    """Spans of time that hold these windows: few, and with little else in them."""
+def _merged(windows: Sequence[Window]) -> list[Window]:
+    """The same time, in spans that are in order and apart."""
     spans: list[Window] = []
     for start, end in sorted(windows):
         if spans and start <= spans[-1][1]:
             spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
         else:
             spans.append((start, end))
-    while len(spans) > most:
-        # The two with the least between them become one.
-        i = min(range(len(spans) - 1), key=lambda i: spans[i + 1][0] - spans[i][1])
-        spans[i : i + 2] = [(spans[i][0], spans[i + 1][1])]
     return spans

@@ -13,8 +13,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 from lakehead.errors import SystemFailure
 from lakehead.lake import staging
+from lakehead.lake.plan import Plan, plan_files
 from lakehead.lake.snapshots import TableState, table_state
-from lakehead.query.engine import connect
+from lakehead.query.engine import connect_plans
 from lakehead.query.types import quoted_table
 from lakehead.settings import Settings
 
@@ -38,11 +39,12 @@ Gate = Callable[[int], str | None]
 @dataclass(frozen=True)
 class Rows:
     """The rows of a mart that are replaced: a condition in DuckDB with its parameters. ``prepare``
-    makes the tables that it reads."""
+    makes the tables that it reads; no other rows of the mart than those in ``files`` meet it."""
 
     condition: str
     given: dict[str, object]
     prepare: Callable[["DuckDBPyConnection"], None] = lambda _: None
+    files: Callable[[Settings, TableState], Plan] = plan_files
 
 
 def audit(
@@ -118,7 +120,8 @@ def _lock(file: IO[str], model: str, say: Say | None) -> None:
 
 def _told(settings: Settings, mart: TableState, rows: Rows) -> tuple[Any, ...]:
     """What tells these rows of the mart from others."""
-    with connect(settings, {mart.name: mart.snapshot_id}) as lake:
+    there = table_state(settings, mart.name, mart.snapshot_id)
+    with connect_plans(settings, [(there, rows.files(settings, there))]) as lake:
         rows.prepare(lake)
         sql = f"SELECT count(*), sum(hash(m)) FROM {quoted_table(mart.name)} m"
         found = lake.execute(f"{sql} WHERE {rows.condition}", rows.given).fetchone()

@@ -24,10 +24,10 @@ from lakehead.jobs.live import live_bound
 from lakehead.jobs.reconcile import ALL, Range, Reconciled
 from lakehead.lake.given_up import rolled_back_at
 from lakehead.lake.ops import Records, append
-from lakehead.lake.plan import plan_files
 from lakehead.lake.snapshots import TableState, list_tables, table_state
 from lakehead.lineage.run_events import Run, recorded
 from lakehead.models.bind import Bound
+from lakehead.proof.bounds import landed_files
 from lakehead.proof.due import Due, touched_windows
 from lakehead.proof.evidence import NONE, newest_checkpoint
 from lakehead.proof.ledger import record
@@ -35,7 +35,8 @@ from lakehead.proof.parity import closed_until
 from lakehead.proof.publish import Gate, Say, alone
 from lakehead.proof.replace import replace_windows
 from lakehead.proof.spark import NO_GATES, replace_by_spark
-from lakehead.query.engine import connect
+from lakehead.query.engine import connect, connect_plans
+from lakehead.query.types import quoted
 from lakehead.settings import Settings
 
 Engine = Literal["auto", "duckdb", "spark"]
@@ -199,13 +200,13 @@ def _due(
 
 def _rows(settings: Settings, landing: TableState, bound: Bound, due: Due) -> int:
     """About how many rows are read."""
-    files = plan_files(settings, landing)
-    if due.after is None and due.within == ALL:
+    files = landed_files(settings, landing, bound, due)
+    if files.rows <= MOST_ROWS or (due.after is None and due.within == ALL):
         return files.rows
     condition, given = due.rows(bound)
-    with connect(settings, {landing.name: landing.snapshot_id}) as lake:
-        stream = bound.root.stream
-        sql = f'SELECT count(*) FROM "{LANDING}"."{stream}" WHERE {condition}'
+    with connect_plans(settings, [(landing, files)]) as lake:
+        due.prepare(lake, bound)
+        sql = f'SELECT count(*) FROM "{LANDING}".{quoted(bound.root.stream)} WHERE {condition}'
         counted = lake.execute(sql, given).fetchone()
     assert counted
     return int(counted[0])

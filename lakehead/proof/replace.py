@@ -1,28 +1,36 @@
 """Put the batch's answer of some windows in the stream's place, by DuckDB."""
 
 import json
-import warnings
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from lakehead.contracts.model import LANDING
+from lakehead.contracts.sql import literal
 from lakehead.lake import staging
-from lakehead.lake.snapshots import TableState, table_state
+from lakehead.lake.plan import plan_files
+from lakehead.lake.rewrite import replace_files
+from lakehead.lake.snapshots import TableState, table_state, table_states
 from lakehead.models import duckdb as model_duckdb
 from lakehead.models.bind import Bound
 from lakehead.models.header import SETTLED
+from lakehead.proof.bounds import landed_files, mart_files
 from lakehead.proof.due import Due
 from lakehead.proof.publish import BRANCH, TRIES, Gate, Rows, Say, audit, given_up, publish
-from lakehead.query.engine import connect
+from lakehead.query.engine import connect_plans
 from lakehead.query.types import quoted, quoted_table
+from lakehead.query.views import FILE_COLUMN, make_view
 from lakehead.settings import Settings
 
 if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped]
     from duckdb import DuckDBPyConnection
-    from pyiceberg.expressions import BooleanExpression
     from pyiceberg.table import Table
+
+# Of the landed rows those in files that may hold what is due.
+_DUE = "due_"
+# So many rows of a mart are written at a time, to a file at most.
+_FILE_ROWS = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -76,10 +84,16 @@ def replace_windows(
             return found
         say(f"writing to the branch {BRANCH} of {name}")
         staging.begin(settings, mart, BRANCH)
-        staging.write(settings, name, BRANCH, partial(_overwrite, batch, due))
+        staging.write(
+            settings, name, BRANCH, partial(_overwrite, settings, bound, mart, due, batch)
+        )
         if refused := audit(settings, mart, gate, say):
             return replace(found, refused=refused)
-        rows = Rows(*due.windows(), lambda lake: _note_late(lake, due))
+        rows = Rows(
+            *due.windows(),
+            prepare=lambda lake: due.prepare(lake, bound),
+            files=lambda settings, state: mart_files(settings, state, due),
+        )
         if publish(settings, mart, rows, say):
             return found
         say(f"windows of {bound.model.name} have changed meanwhile; once more")
@@ -91,22 +105,21 @@ def _batch(
 ) -> tuple[Replaced, "pa.Table"]:
     """How the mart differs from the batch, and the batch."""
     pins = {landing.name: landing.snapshot_id, mart.name: mart.snapshot_id}
-    with connect(settings, pins) as lake:
-        _note_late(lake, due)
+    states = table_states(settings, pins)
+    landed, there = states[landing.name], states[mart.name]
+    plans = [(landed, plan_files(settings, landed)), (there, mart_files(settings, there, due))]
+    with connect_plans(settings, plans) as lake:
+        make_view(lake, landed, landed_files(settings, landed, bound, due), prefix=_DUE)
+        due.prepare(lake, bound)
         offsets = _compute(lake, bound, due)
         found = _compare(lake, bound, due, offsets)
         return found, lake.execute("FROM batch").to_arrow_table()
 
 
-def _note_late(lake: "DuckDBPyConnection", due: Due) -> None:
-    lake.execute("CREATE TABLE late_windows (s TIMESTAMPTZ, e TIMESTAMPTZ)")
-    if due.late:
-        lake.executemany("INSERT INTO late_windows VALUES (?, ?)", [list(w) for w in due.late])
-
-
 def _compute(lake: "DuckDBPyConnection", bound: Bound, due: Due) -> dict[str, int]:
     """Makes ``batch``; gives the offsets that it takes into account."""
-    landed = f'"{LANDING}".{quoted(bound.root.stream)}'
+    landed = quoted_table(f"{LANDING}.{bound.root.stream}")
+    near = quoted_table(f"{_DUE}{LANDING}.{bound.root.stream}")
     offsets = dict(
         lake.execute(
             "SELECT kafka_partition::VARCHAR, max(kafka_offset)"
@@ -114,7 +127,7 @@ def _compute(lake: "DuckDBPyConnection", bound: Bound, due: Due) -> dict[str, in
         ).fetchall()
     )
     condition, given = due.rows(bound)
-    lake.execute(f"CREATE TABLE due_rows AS SELECT * FROM {landed} WHERE {condition}", given)
+    lake.execute(f"CREATE TABLE due_rows AS SELECT * FROM {near} WHERE {condition}", given)
     answer = model_duckdb.answer(bound, {bound.root.stream: "due_rows"})
     columns = ", ".join(quoted(c) for c in bound.model.mart_columns if c != SETTLED)
     condition, given = due.windows()
@@ -149,45 +162,32 @@ def _compare(
     return Replaced(windows, differing, added, removed, settled, offsets)
 
 
-def _overwrite(batch: "pa.Table", due: Due, table: "Table") -> None:
-    with warnings.catch_warnings():
-        # A window that only late rows are in is not there yet.
-        warnings.filterwarnings("ignore", "Delete operation did not match", UserWarning)
-        rows = batch.cast(table.schema().as_arrow())
-        table.overwrite(rows, overwrite_filter=_filter(due), branch=BRANCH)
+def _overwrite(
+    settings: Settings,
+    bound: Bound,
+    mart: TableState,
+    due: Due,
+    batch: "pa.Table",
+    table: "Table",
+) -> None:
+    """The files that rows of these windows are in are written anew, their other rows with them."""
+    import pyarrow as pa
 
-
-def _filter(due: Due) -> "BooleanExpression":
-    """The windows that are due, for Iceberg."""
-    from pyiceberg.expressions import (
-        And,
-        EqualTo,
-        GreaterThan,
-        GreaterThanOrEqual,
-        LessThan,
-        LessThanOrEqual,
-        Or,
-        Reference,
-    )
-    from pyiceberg.expressions.literals import literal
-
-    start, end = Reference("window_start"), Reference("window_end")
-    found: BooleanExpression = LessThanOrEqual(term=end, value=literal(due.upto.isoformat()))
-    within = due.within
-    if within.start:
-        found = And(found, GreaterThanOrEqual(term=start, value=literal(within.start.isoformat())))
-    if within.end:
-        found = And(found, LessThan(term=start, value=literal(within.end.isoformat())))
-    if due.after:
-        either: list[BooleanExpression] = [
-            GreaterThan(term=end, value=literal(due.after.isoformat()))
-        ]
-        for began, ended in due.late:
-            either.append(
-                And(
-                    EqualTo(term=start, value=literal(began.isoformat())),
-                    EqualTo(term=end, value=literal(ended.isoformat())),
-                )
-            )
-        found = And(found, Or(*either) if len(either) > 1 else either[0])
-    return found
+    there = table_state(settings, mart.name, mart.snapshot_id)
+    plan = mart_files(settings, there, due)
+    with connect_plans(settings, [(there, plan)], with_file=True) as lake:
+        due.prepare(lake, bound)
+        schema = table.schema().as_arrow()
+        lake.register("batch", batch.cast(schema))
+        name, (condition, given) = quoted_table(mart.name), due.windows()
+        sql = f"SELECT DISTINCT {FILE_COLUMN} FROM {name} WHERE {condition}"
+        paths = {path for (path,) in lake.execute(sql, given).fetchall()}
+        listed = ", ".join(map(literal, sorted(paths))) or "NULL"
+        columns = ", ".join(map(quoted, schema.names))
+        rows = lake.execute(
+            f"SELECT {columns} FROM {name} WHERE {FILE_COLUMN} IN ({listed})"
+            f" AND ({condition}) IS NOT TRUE UNION ALL SELECT {columns} FROM batch",
+            given,
+        ).to_arrow_reader(_FILE_ROWS)
+        parts = (pa.Table.from_batches([part]) for part in rows if part.num_rows)
+        replace_files(table, BRANCH, paths, parts)

@@ -1,5 +1,6 @@
 """A plan read from the manifests is the plan that pyiceberg makes, for every snapshot."""
 
+import itertools
 import json
 import os
 from pathlib import Path
@@ -7,13 +8,15 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from lake_rows import some_rows
 from pyiceberg.manifest import ManifestEntryStatus
 from pyiceberg.table import Table
 
 from lakehead.errors import SystemFailure
 from lakehead.lake import plan
-from lakehead.lake.plan import KEPT_PLANS, Plan, plan_files
+from lakehead.lake.plan import KEPT_PLANS, DataFile, Plan, plan_files
 from lakehead.lake.snapshots import SnapshotGone, TableState, local_path, table_state
 from lakehead.settings import Settings
 
@@ -111,6 +114,29 @@ def test_bounds_are_those_of_the_rows(grown: Grown) -> None:
     )
     assert made.at_least(1, greatest + 1).files == ()
     assert made.at_least(3, 0).files == made.files
+
+
+SPANS = st.lists(st.integers(0, 40), unique=True, max_size=8).map(
+    lambda ends: list(itertools.pairwise(sorted(ends)))[::2]
+)
+BOUNDS = st.tuples(st.integers(0, 40), st.integers(0, 40)).map(lambda b: (min(b), max(b)))
+
+
+@given(spans=SPANS, bounds=st.lists(BOUNDS | st.none()))
+def test_within_spans_are_all_files_that_may_have_a_value_there(
+    spans: list[tuple[int, int]], bounds: list[tuple[int, int] | None]
+) -> None:
+    files = [
+        DataFile(str(i), 1, 1, 1, 1, {}, {} if known is None else {1: known})
+        for i, known in enumerate(bounds)
+    ]
+    inside = {value for start, end in spans for value in range(start, end)}
+    expected = [
+        file
+        for file, known in zip(files, bounds, strict=True)
+        if known is None or not inside.isdisjoint(range(known[0], known[1] + 1))
+    ]
+    assert list(Plan(tuple(files)).within(1, spans).files) == expected
 
 
 def test_newer_snapshot_reads_only_new_manifests(

@@ -13,6 +13,7 @@ from lakehead.errors import UserError
 from lakehead.jobs.reconcile import ALL, Range, Reconciled
 from lakehead.lake.given_up import AT
 from lakehead.lake.refs import SetProperty, change_refs
+from lakehead.proof import reconcile as recon
 from lakehead.proof.parity import parity
 from lakehead.proof.reconcile import reconcile
 from lakehead.query.engine import run
@@ -68,6 +69,18 @@ def test_a_row_that_was_not_taken_to_be_late_counts_all_the_same(lake: Lake) -> 
     lake.land(event(4, 5), checkpoint=2)
     assert counts(settled(lake)) == (1, 1, 0, 0, 0)
     assert parity(lake.settings, "m").different == 0
+
+
+def test_where_files_hold_too_many_rows_those_that_are_due_are_counted(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled(lake)
+    lake.land(event(4, 5, 25), event(5, 45), checkpoint=2)
+    assert settled(lake, dry_run=True).why == "6 rows are at most 20,000,000"
+    monkeypatch.setattr(recon, "MOST_ROWS", 2)
+    done = settled(lake)
+    assert (done.engine, done.why) == ("duckdb", "2 rows are at most 2")
+    assert counts(done) == (1, 1, 0, 0, 0)
 
 
 def test_a_dry_run_counts_and_changes_nothing(lake: Lake) -> None:
