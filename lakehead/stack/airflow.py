@@ -5,6 +5,7 @@ it, and ``dag run`` can say the same. Secrets are made at the first start, in fi
 owner reads; Airflow reads them by a command, so that no environment holds them.
 """
 
+import base64
 import importlib.util
 import json
 import os
@@ -27,11 +28,12 @@ PROCESSOR = "airflow-dags"
 USER = "lakehead"
 # Tasks at a time; one that starts Spark takes all of them (lakehead/schedules/operator.py).
 TASK_SLOTS = 2
-_SECRETS = {
-    "AIRFLOW__CORE__FERNET_KEY_CMD": "fernet.key",
-    "AIRFLOW__API_AUTH__JWT_SECRET_CMD": "jwt.key",
-    "AIRFLOW__API__SECRET_KEY_CMD": "session.key",
-}
+# Option, file, and how many random bytes: Fernet takes 32 of them, SHA-512 wants 64.
+_SECRETS = (
+    ("AIRFLOW__CORE__FERNET_KEY_CMD", "fernet.key", 32),
+    ("AIRFLOW__API_AUTH__JWT_SECRET_CMD", "jwt.key", 64),
+    ("AIRFLOW__API__SECRET_KEY_CMD", "session.key", 64),
+)
 _LOCK_WAIT_SECONDS = 60
 Say = Callable[[str], None]
 
@@ -93,7 +95,7 @@ def environment(settings: Settings, database: str = "airflow.db") -> dict[str, s
         "LAKEHEAD_HOME": str(settings.home),
         "PYTHONPATH": str(INSTALL_ROOT),
         **{f"AIRFLOW__{name}": value for name, value in said.items()},
-        **{name: f"cat {shlex.quote(str(place / file))}" for name, file in _SECRETS.items()},
+        **{name: f"cat {shlex.quote(str(place / file))}" for name, file, _ in _SECRETS},
     }
 
 
@@ -107,9 +109,9 @@ def prepare(settings: Settings, say: Say, database: str = "airflow.db") -> None:
     require()
     place = folder(settings)
     place.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for key in _SECRETS.values():
+    for _, key, size in _SECRETS:
         if not (place / key).exists():
-            _write_private(place / key, _key())
+            _write_private(place / key, _random(size))
     if not (place / "passwords.json").exists():
         _write_private(place / "passwords.json", json.dumps({USER: secrets.token_urlsafe(12)}))
     stamp = place / f"{database}.version"
@@ -176,11 +178,9 @@ def _version() -> str:
     return version("apache-airflow-core")
 
 
-def _key() -> str:
-    """32 random bytes, as Fernet wants them: URL-safe base64."""
-    import base64
-
-    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+def _random(size: int) -> str:
+    """So many random bytes in URL-safe base64, with its padding, which Fernet wants."""
+    return base64.urlsafe_b64encode(secrets.token_bytes(size)).decode()
 
 
 def _write_private(path: Path, text: str) -> None:
