@@ -10,6 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
+from lakehead.lineage.run_events import events_path
 from lakehead.query.engine import connect
 from tests.conftest import Stack
 
@@ -124,6 +125,9 @@ def test_files_and_snapshots_become_few_while_events_flow(plant: Stack) -> None:
     prove(plant)
     kept = plant.json("query", "SELECT table_name, action, why FROM ops.maintenance")
     assert {"landing.sensors", "marts.by_sensor"} <= {row["table_name"] for row in kept}
+    lines = map(json.loads, events_path(plant.settings).read_text().splitlines())
+    told = {(e["job"]["name"], e["eventType"]) for e in lines}
+    assert ("maintain.landing.sensors", "COMPLETE") in told
 
 
 def test_the_job_goes_on_from_what_maintenance_has_left(plant: Stack) -> None:

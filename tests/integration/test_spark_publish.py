@@ -1,16 +1,25 @@
 """What Spark answers is written to branches, judged, and published; that needs no stream."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from lakehead.lake.snapshots import table_state
+from lakehead.lineage.run_events import events_path
 from lakehead.proof.publish import BRANCH
 from lakehead.proof.reconcile import reconcile
 from lakehead.quality.publish import gates
+from lakehead.settings import Settings
 from tests.small_lake import TUMBLE, at, event, make_lake, window
 
 pytestmark = pytest.mark.integration
+
+
+def ended(settings: Settings) -> dict[str, str]:
+    """How the lineage says that each run ended."""
+    lines = map(json.loads, events_path(settings).read_text().splitlines())
+    return {e["job"]["name"]: e["eventType"] for e in lines if e["eventType"] != "START"}
 
 
 def test_what_spark_answers_passes_the_gate(tmp_path: Path) -> None:
@@ -54,3 +63,8 @@ def test_what_spark_answers_passes_the_gate(tmp_path: Path) -> None:
     assert [(r["kafka_offset"], r["id"]) for r in lake.mart("plain")] == [(0, "a"), (4, "c")]
     for name, refs in (("kept", {"main"}), ("broken", {"main", BRANCH}), ("plain", {"main"})):
         assert set(table_state(lake.settings, f"marts.{name}").refs) == refs
+    assert ended(lake.settings) == {
+        "reconcile.kept": "COMPLETE",
+        "reconcile.broken": "FAIL",
+        "reconcile.plain": "COMPLETE",
+    }
