@@ -1,5 +1,6 @@
 """Maintenance while events flow and engines are killed: nothing is lost, and proofs go on."""
 
+import json
 import os
 import signal
 import subprocess
