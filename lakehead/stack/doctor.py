@@ -138,7 +138,7 @@ def _processes(settings: Settings) -> Finding:
     if left:
         pids = ", ".join(str(p.pid) for p in left)
         return Finding("Stack", "problem", f"no supervisor, but processes {pids}", "lakehead down")
-    if (settings.run / "supervisord.pid").exists():
+    if supervisor.has_left_its_pid:
         return Finding("Stack", "warning", "a stale pid file; up will replace it", "lakehead up")
     return Finding("Stack", "ok", "down")
 

@@ -19,6 +19,7 @@ from lakehead.stack.supervisor import (
 )
 
 READY_DEADLINE_SECONDS = 90
+_DYING_SECONDS = 20
 Say = Callable[[str], None]
 
 
@@ -113,7 +114,9 @@ def _start(settings: Settings, supervisor: Supervisor, say: Say) -> None:
     preflight.check_jars(settings)
     # A supervisor that was killed leaves its children behind, on our ports.
     end_processes(leftover_processes(settings.home))
-    preflight.check_ports(settings)
+    # Of one that was killed just now, the kernel frees the memory first, and the ports then.
+    crashed = supervisor.has_left_its_pid
+    preflight.check_ports(settings, _DYING_SECONDS if crashed else 0)
     _prepare_extras(settings, say)
     settings.save()
     for part in ("controller", "settler"):

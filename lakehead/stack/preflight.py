@@ -2,6 +2,7 @@
 
 import shutil
 import socket
+import time
 
 from lakehead.errors import UserError
 from lakehead.settings import Settings
@@ -51,16 +52,27 @@ def check_jars(settings: Settings) -> None:
             raise UserError(f"the jars are missing from {settings.jars / group}", "make setup")
 
 
-def check_ports(settings: Settings) -> None:
-    """Raises UserError that names each port that is taken, and by which process if it is known."""
-    taken = [f"{port} ({name})" for name, port in settings.ports.all().items() if not is_free(port)]
-    if taken:
+def check_ports(settings: Settings, patience_seconds: float = 0) -> None:
+    """Wait until all ports are free.
+
+    Raises:
+        UserError: some are taken after ``patience_seconds``; names them.
+    """
+    end = time.monotonic() + patience_seconds
+    while taken := _taken(settings):
+        if time.monotonic() < end:
+            time.sleep(0.1)
+            continue
         base = settings.tuning.port_base
         other = base + 1000 if base <= 64_000 else base - 1000
         raise UserError(
             f"ports on 127.0.0.1 are taken: {', '.join(taken)}",
             f"lakehead up --port-base {other}, or stop what listens there (ss -ltnp)",
         )
+
+
+def _taken(settings: Settings) -> list[str]:
+    return [f"{port} ({name})" for name, port in settings.ports.all().items() if not is_free(port)]
 
 
 def check_port(settings: Settings, name: str) -> None:

@@ -63,6 +63,11 @@ class Supervisor:
             return None
         return pid if str(self._config) in command else None
 
+    @property
+    def has_left_its_pid(self) -> bool:
+        """Whether it runs, or did until it was killed."""
+        return (self._run / "supervisord.pid").exists()
+
     def start(self, programs: list[Program]) -> None:
         """Start supervisord and all programs.
 

@@ -145,6 +145,15 @@ def test_a_port_is_free_again_when_its_listener_has_closed() -> None:
     assert preflight.is_free(port)
 
 
+def test_ports_of_a_process_that_dies_are_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = iter([["1 (kafka)"], ["1 (kafka)"], []])
+    monkeypatch.setattr(preflight, "_taken", lambda settings: next(looks))
+    preflight.check_ports(Settings(tmp_path, tmp_path), patience_seconds=60)
+    assert next(looks, None) is None
+
+
 @pytest.mark.parametrize("port", [65_536, 70_000])
 def test_a_port_that_cannot_be_is_not_free(port: int) -> None:
     assert not preflight.is_free(port)
