@@ -4,7 +4,6 @@ python -m lakehead.settler HOME PROJECT
 """
 
 import logging
-import signal
 import sys
 import time
 from dataclasses import replace
@@ -14,6 +13,7 @@ from lakehead.errors import LakeheadError
 from lakehead.jobs.records import job_names
 from lakehead.models.model import load_model, model_names
 from lakehead.settings import Settings, load_settings
+from lakehead.streams.interrupt import ends_by_signal
 
 PASS_SECONDS = 1.0
 LEDGER_SECONDS = 60.0
@@ -89,14 +89,14 @@ class Settler:
 
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    ended = ends_by_signal()
     settings = replace(load_settings(Path(sys.argv[1])), project=Path(sys.argv[2]))
     settler = Settler(settings)
     (settings.run / READY).write_text("")
-    while True:
+    while not ended.is_set():
         settler.one_pass()
         settler.keep_ledger()
-        time.sleep(PASS_SECONDS)
+        ended.wait(PASS_SECONDS)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ submission makes a crash at any point harmless:
 
 import logging
 import secrets
-import signal
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +35,7 @@ from lakehead.jobs.records import Attempt, Desired, Observed
 from lakehead.jobs.submission import Submission
 from lakehead.lake.swap import rename_tables
 from lakehead.settings import Settings, load_settings
+from lakehead.streams.interrupt import ends_by_signal
 
 PASS_SECONDS = 0.5
 SAVEPOINT_DEADLINE_SECONDS = 60
@@ -254,18 +255,18 @@ def _kept(attempts: tuple[Attempt, ...], restore: Path | None) -> tuple[Attempt,
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    ended = ends_by_signal()
     settings = load_settings(Path(sys.argv[1]))
     with FlinkRest(settings.flink_url) as flink:
-        run(settings, Controller(settings, flink))
+        run(settings, Controller(settings, flink), ended)
 
 
-def run(settings: Settings, controller: Controller) -> None:
+def run(settings: Settings, controller: Controller, ended: threading.Event) -> None:
     """Pass after pass, until a signal ends the process."""
     controller.forget_states()
     (settings.run / "controller.ready").write_text("")
     waiting = False
-    while True:
+    while not ended.is_set():
         try:
             controller.one_pass()
             waiting = False
@@ -273,7 +274,7 @@ def run(settings: Settings, controller: Controller) -> None:
             if not waiting:
                 log.warning("%s", error.message)
             waiting = True
-        time.sleep(PASS_SECONDS)
+        ended.wait(PASS_SECONDS)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,19 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 
+def ends_by_signal() -> threading.Event:
+    """SIGTERM ends the process: at once, by SystemExit. Where other code swallows that, as a bare
+    ``except`` around an import does, the event is set, and the caller's loop ends by it."""
+    ended = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        ended.set()
+        raise SystemExit(0)
+
+    signal.signal(signal.SIGTERM, end)
+    return ended
+
+
 class Stop:
     """While entered, SIGINT and SIGTERM only set ``requested``; a second one sets ``urgent``.
 
