@@ -11,9 +11,9 @@ import time
 from lakehead.streams.interrupt import ends_by_signal
 
 ended = ends_by_signal()
-print("ready", flush=True)
 while not ended.is_set():
     try:
+        print("ready", flush=True)
         time.sleep(60)
     except {caught}:
         print("swallowed", flush=True)
