@@ -70,8 +70,8 @@ def running(plain: Plain, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield found
     finally:
         # As compose does it: who depends on others is stopped before them.
-        for process in reversed(found.values()):
-            end(process)
+        late = [name for name, process in reversed(found.items()) if not ended(process)]
+        assert late == [], "these did not end by SIGTERM"
 
 
 def start(plain: Plain, name: str, log: Path, found: Processes, suffix: str = "") -> None:
@@ -83,17 +83,19 @@ def start(plain: Plain, name: str, log: Path, found: Processes, suffix: str = ""
     assert process.poll() is None, log.read_text()[-2000:]
 
 
-def end(process: "subprocess.Popen[bytes]") -> None:
+def ended(process: "subprocess.Popen[bytes]") -> bool:
+    """Whether it ended by itself when it was told to; afterwards it is gone in any case."""
     children = []
     if process.poll() is None:
         children = psutil.Process(process.pid).children(recursive=True)
         process.terminate()
     try:
         process.wait(40)
+        return True
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-        raise
+        return False
     finally:
         for child in children:
             if child.is_running():
