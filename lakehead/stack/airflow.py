@@ -85,7 +85,8 @@ def environment(settings: Settings, database: str = "airflow.db") -> dict[str, s
         "DAG_PROCESSOR__PARSING_PROCESSES": "1",
         "DATABASE__SQL_ALCHEMY_CONN": connection,
         "LOGGING__BASE_LOG_FOLDER": str(place / "logs"),
-        # A task whose process was killed is given up, and tried again, after this many seconds.
+        # A task whose process was killed, or its scheduler's, is tried again after a minute or so.
+        "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "45",
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "10",
         "USAGE_DATA_COLLECTION__ENABLED": "False",
