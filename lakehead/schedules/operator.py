@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -43,7 +43,8 @@ def mart(model: str) -> Asset:
 
 
 class LakeheadOperator(BaseOperator):
-    """Runs ``lakehead ARGUMENTS OPTIONS --json``; its document is the task's result.
+    """Runs ``lakehead ARGUMENTS OPTIONS --json``; its document is the task's result, or a list
+    where it prints several.
 
     ``arguments`` and ``options`` are templated; those that render empty are left out. Airflow does
     not render what a mapped task is given by ``expand``, which is what ``options`` are for. What
@@ -76,7 +77,8 @@ class LakeheadOperator(BaseOperator):
         said = self._run([sys.executable, "-m", "lakehead.cli", *words, "--json"])
         if self.publishes:
             context["outlet_events"][MARTS].add(mart(self.publishes))
-        return json.loads(said) if said.strip() else None
+        found = list(_documents(said))
+        return found[0] if len(found) == 1 else found
 
     def on_kill(self) -> None:
         process = self._process
@@ -124,3 +126,11 @@ class LakeheadOperator(BaseOperator):
                 last.append(line.strip())
                 self.log.info("%s", last[-1])
         return "   ".join(last)[-_LAST_WORDS:]
+
+
+def _documents(text: str) -> Iterator[Any]:
+    decoder, rest = json.JSONDecoder(), text.strip()
+    while rest:
+        found, end = decoder.raw_decode(rest)
+        yield found
+        rest = rest[end:].lstrip()

@@ -129,7 +129,7 @@ def _hear(run: Run, event: dict[str, Any], began: dict[tuple[str, int], float], 
     key = event["task"], event["map_index"]
     shown = event["task"]
     if event["map_index"] >= 0:
-        shown += f" [{event['label'] or event['map_index']}]"
+        shown += f" of {event['label'] or event['map_index']}"
     if event["state"] == "running":
         began[key] = time.monotonic()
         again = f", try {event['try_number']}" if event["try_number"] > 1 else ""

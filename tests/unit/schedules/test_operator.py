@@ -28,6 +28,17 @@ def test_the_document_of_the_command_is_the_result(monkeypatch: pytest.MonkeyPat
     assert shown == {"checked": 6, "problems": []}
 
 
+@pytest.mark.parametrize(
+    ("said", "result"),
+    [("", []), ('{"a": 1}\n', {"a": 1}), ('{"a": 1}\n{"a": 2}\n', [{"a": 1}, {"a": 2}])],
+)
+def test_a_command_may_say_several_documents(
+    said: str, result: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LakeheadOperator, "_run", lambda self, command: said)
+    assert task("quality", "watch").execute({}) == result
+
+
 def test_a_failure_says_the_commands_last_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -175,4 +175,4 @@ def test_a_task_that_was_tried_again_is_told_once() -> None:
         _hear(run, event | {"try_number": number, "error": None}, began, said.append)
     (ended,) = run.tasks
     assert (ended.label, ended.state, ended.tries) == ("orders", "success", 2)
-    assert said[2] == "a [orders], try 2"
+    assert said[2] == "a of orders, try 2"
