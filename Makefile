@@ -39,6 +39,14 @@ lint: setup ## Format, lint, types, direction of imports
 	@$(PYTHON) -m mypy
 	@.venv/bin/lint-imports --no-logo
 
+.PHONY: sbom
+sbom: setup ## Bills of materials of the Python packages and the jars, in build/sbom
+	@scripts/sbom.sh build/sbom
+
+.PHONY: audit
+audit: sbom ## Known vulnerabilities of all dependencies, as osv.dev has them; needs the network
+	@$(PYTHON) scripts/audit.py $(ARGS) build/sbom/python.json build/sbom/jars.json
+
 .PHONY: format
 format: setup ## Rewrite the Python sources in the project's format
 	@$(PYTHON) -m ruff format .
@@ -53,7 +61,7 @@ lock-jars: ## Record the checksums of the jars after a version has changed
 
 .PHONY: clean
 clean: ## Remove what was built, keep the environment and the lake
-	@rm -rf jvm/target jvm/*/target \
+	@rm -rf build jvm/target jvm/*/target \
 	  .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 

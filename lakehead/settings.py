@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from lakehead.errors import UserError
+from lakehead.kafka_access import KafkaAccess, Secret, read_access
 
 INSTALL_ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_PORT_BASE = 19092
@@ -37,6 +38,8 @@ _PORT_NAMES = (
     "query_http",
     "airflow",
 )
+# Whom the stack itself is to its own broker, where that is secured.
+STACK_USER = "lakehead"
 # Parts of a stack that run only where the home wants them.
 EXTRAS = ("registry", "query", "airflow")
 
@@ -66,7 +69,8 @@ class Tuning:
     ``watermark_ms`` is how often a source says how far its event time has come.
     ``extras`` are those of ``EXTRAS`` that the home wants. ``spark_master`` is where Spark runs,
     such as ``spark://host:7077``; empty: in the driver's own process. ``spark_conf`` are settings
-    of Spark's that go before lakehead's.
+    of Spark's that go before lakehead's. ``kafka_security`` secures the home's own broker;
+    ``kafka_client`` says how to reach another, as ``kafka_access.read_access`` takes it.
     """
 
     port_base: int = DEFAULT_PORT_BASE
@@ -80,6 +84,8 @@ class Tuning:
     extras: tuple[str, ...] = ()
     spark_master: str = ""
     spark_conf: Mapping[str, str] = field(default_factory=dict)
+    kafka_security: bool = False
+    kafka_client: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -97,7 +103,34 @@ class Settings:
     @property
     def bootstrap(self) -> str:
         """Kafka's ``bootstrap.servers``."""
+        if self.tuning.kafka_client:
+            return str(self.tuning.kafka_client["bootstrap"])
         return f"127.0.0.1:{self.ports.kafka}"
+
+    @property
+    def runs_kafka(self) -> bool:
+        """Whether the broker is the home's own."""
+        return not self.tuning.kafka_client
+
+    @property
+    def kafka_access(self) -> KafkaAccess | None:
+        """How a secured Kafka is reached; None where it asks nothing of its clients."""
+        if self.tuning.kafka_client:
+            return read_access("kafka_client", self.tuning.kafka_client, self.home)
+        if not self.tuning.kafka_security:
+            return None
+        return KafkaAccess(
+            bootstrap=self.bootstrap,
+            sasl_mechanism="PLAIN",
+            username=STACK_USER,
+            password=Secret(file=self.secrets / "kafka-password"),
+            ca=self.secrets / "kafka-ca.pem",
+        )
+
+    @property
+    def secrets(self) -> Path:
+        """Keys and passwords of the stack's own, for nobody but the owner."""
+        return self.home / "secrets"
 
     @property
     def flink_url(self) -> str:
@@ -178,12 +211,15 @@ class Settings:
         write_whole(self.home / "settings.json", json.dumps(asdict(self.tuning), indent=2) + "\n")
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Replace a file in one step, so that a reader or a crash never sees half of it."""
+def write_whole(path: Path, text: str, private: bool = False) -> None:
+    """Replace a file in one step, so that a reader or a crash never sees half of it.
+
+    ``private``: at no time can anybody but the owner read it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        with part.open("w", encoding="utf-8") as file:
+        with open(part, "w", encoding="utf-8", opener=_private if private else None) as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -191,6 +227,10 @@ def write_whole(path: Path, text: str) -> None:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def find_project(start: Path) -> Path:
@@ -239,6 +279,11 @@ def _read_tuning(path: Path) -> Tuning:
         low, high = _RANGES.get(key, (0, _MAXIMUM))
         if not low <= value <= high:
             raise UserError(f"{path}: {key} is {value!r}, expected {low} to {high}")
+    if values.get("kafka_security") and values.get("kafka_client"):
+        raise UserError(
+            f"{path}: kafka_security secures the home's own broker, kafka_client is for another",
+            f"keep one of them in {path}",
+        )
     return Tuning(**values)
 
 
@@ -266,8 +311,22 @@ def _read_conf(path: Path, value: object) -> dict[str, str]:
     return value
 
 
+def _read_security(path: Path, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise UserError(f"{path}: kafka_security is {value!r}, expected true or false")
+    return value
+
+
+def _read_client(path: Path, value: object) -> object:
+    if value != {}:
+        read_access(f"{path}: kafka_client", value, path.parent)
+    return value
+
+
 _READERS: dict[str, Callable[[Path, object], object]] = {
     "extras": _read_extras,
     "spark_master": _read_master,
     "spark_conf": _read_conf,
+    "kafka_security": _read_security,
+    "kafka_client": _read_client,
 }

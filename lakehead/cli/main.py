@@ -15,6 +15,7 @@ from lakehead.cli import (
     deploy,
     export,
     jobs,
+    kafka,
     lineage,
     maintain,
     model,
@@ -41,7 +42,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for group in (
-    *(demo, stack, part, deploy, contract, model, lineage, streams, replay, jobs),
+    *(demo, stack, part, kafka, deploy, contract, model, lineage, streams, replay, jobs),
     *(query, shell, catalogue, export, server, tags, proof, quality, dead, maintain, dag),
 ):
     group.register(app)

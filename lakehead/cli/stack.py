@@ -17,7 +17,7 @@ _PANEL = "Stack"
 def register(app: typer.Typer) -> None:
     app.command(
         rich_help_panel=_PANEL,
-        epilog="lakehead up   ·   lakehead up --with registry   ·   "
+        epilog="lakehead up   ·   lakehead up --with registry   ·   lakehead up --secure   ·   "
         "lakehead up --home /tmp/two --port-base 20092",
     )(up)
     app.command(rich_help_panel=_PANEL)(down)
@@ -43,6 +43,14 @@ def up(
     without: Annotated[
         list[str] | None, typer.Option("--without", help="Run it no more; its data stay.")
     ] = None,
+    secure: Annotated[
+        bool | None,
+        typer.Option(
+            "--secure/--no-secure",
+            help="Let Kafka take only users that it knows, by TLS; from now on.",
+            show_default="as before",
+        ),
+    ] = None,
     json_: Json = False,
 ) -> None:
     """Start Kafka, Flink and the jobs that should run. Twice is the same as once."""
@@ -51,6 +59,7 @@ def up(
 
     settings = _with_port_base(load_settings(home), port_base)
     settings = _with_extras(settings, with_ or [], without or [])
+    settings = _with_security(settings, secure)
     with steps("starting the stack") as view:
         seconds = lifecycle.up(settings, view.say)
         submit.resume(settings)
@@ -65,6 +74,7 @@ def up(
             {
                 "home": str(settings.home),
                 "seconds": round(seconds, 1),
+                "secured": settings.tuning.kafka_security,
                 "jobs": resumed,
                 "registry": registry,
                 "query": query,
@@ -74,6 +84,8 @@ def up(
         return
     out().print(f"The stack is up after {seconds:.1f} s, home {settings.home}.", soft_wrap=True)
     out().print(f"Kafka {settings.bootstrap}   Flink {settings.flink_url}")
+    if settings.tuning.kafka_security:
+        out().print("Kafka takes known users only.  Add one:  lakehead kafka user add NAME")
     if registry:
         out().print(f"Schema registry {registry}", soft_wrap=True)
     if query:
@@ -223,6 +235,25 @@ def _with_port_base(settings: Settings, port_base: int | None) -> Settings:
             "lakehead down",
         )
     return replace(settings, tuning=replace(settings.tuning, port_base=port_base))
+
+
+def _with_security(settings: Settings, secure: bool | None) -> Settings:
+    """The settings with the broker secured or not; ``up`` records them once it can start it."""
+    from dataclasses import replace
+
+    from lakehead.stack.supervisor import Supervisor
+
+    if secure is None or secure == settings.tuning.kafka_security:
+        return settings
+    if not settings.runs_kafka:
+        raise UserError(
+            f"the broker is not the home's own, but that of kafka_client, {settings.bootstrap}",
+            f"see {settings.home / 'settings.json'}",
+        )
+    if Supervisor(settings).pid is not None:
+        now = "secured" if settings.tuning.kafka_security else "not secured"
+        raise UserError(f"the stack is up, and its Kafka is {now}", "lakehead down")
+    return replace(settings, tuning=replace(settings.tuning, kafka_security=secure))
 
 
 def _with_extras(settings: Settings, wanted: list[str], unwanted: list[str]) -> Settings:

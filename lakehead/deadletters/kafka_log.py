@@ -5,7 +5,6 @@ Requests: InitProducerId version 1, Produce version 3, the oldest that Kafka 4 t
 Source: https://kafka.apache.org/43/design/protocol/
 """
 
-import socket
 import struct
 import time
 from collections.abc import Callable
@@ -25,13 +24,13 @@ from lakehead.errors import SystemFailure
 from lakehead.settings import Settings
 from lakehead.streams.client import client_config, not_running, probe
 from lakehead.streams.topics import offsets
+from lakehead.streams.wire import Connection, text
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer
 
 Answer = TypeVar("Answer")
 _PRODUCE, _INIT_PRODUCER_ID = (0, 3), (22, 1)
-_CLIENT_ID = "lakehead"
 _ALL_REPLICAS = -1
 _BROKER_MS = 30_000
 # How long a broker that is away, or starting, is waited for. It bridges a restart.
@@ -68,7 +67,7 @@ class KafkaLog:
         self._settings = settings
         self._topic = topic
         self._leaders: dict[int, tuple[str, int]] = {}
-        self._connections: dict[tuple[str, int], _Connection] = {}
+        self._connections: dict[tuple[str, int], Connection] = {}
 
     def ends(self) -> dict[int, int]:
         return {p: end for p, (_, end) in offsets(self._settings, self._topic).items()}
@@ -87,12 +86,12 @@ class KafkaLog:
 
     def append(self, batch: Batch) -> int:
         records = encode(batch)
-        head = struct.pack(">hhii", -1, _ALL_REPLICAS, _BROKER_MS, 1) + _text(self._topic)
+        head = struct.pack(">hhii", -1, _ALL_REPLICAS, _BROKER_MS, 1) + text(self._topic)
         body = head + struct.pack(">iii", 1, batch.partition, len(records)) + records
 
         def ask() -> int:
             answer = self._leader(batch.partition).ask(_PRODUCE, body)
-            at = 4 + len(_text(self._topic)) + 4
+            at = 4 + len(text(self._topic)) + 4
             _, error, base = struct.unpack_from(">ihq", answer, at)
             if error in _OUT_OF_SEQUENCE:
                 raise OutOfSequence
@@ -152,14 +151,14 @@ class KafkaLog:
         self._connections.clear()
         self._leaders.clear()
 
-    def _leader(self, partition: int) -> "_Connection":
+    def _leader(self, partition: int) -> Connection:
         if partition not in self._leaders:
             self._leaders = self._ask_leaders()
         if partition not in self._leaders:
             raise _Again(_NO_LEADER)
         address = self._leaders[partition]
         if address not in self._connections:
-            self._connections[address] = _Connection(*address)
+            self._connections[address] = Connection(self._settings, *address, _ANSWER_SECONDS)
         return self._connections[address]
 
     def _ask_leaders(self) -> dict[int, tuple[str, int]]:
@@ -205,41 +204,6 @@ class KafkaLog:
 
 class _Again(Exception):
     """The broker is not ready for it."""
-
-
-class _Connection:
-    """One request at a time."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self._socket = socket.create_connection((host, port), timeout=_ANSWER_SECONDS)
-        self._asked = 0
-
-    def ask(self, kind: tuple[int, int], body: bytes) -> bytes:
-        """The body of the answer to a request of ``kind``, its key and version."""
-        self._asked += 1
-        request = struct.pack(">hhi", *kind, self._asked) + _text(_CLIENT_ID) + body
-        self._socket.sendall(struct.pack(">i", len(request)) + request)
-        [size] = struct.unpack(">i", self._read(4))
-        answer = self._read(size)
-        if int.from_bytes(answer[:4], "big") != self._asked:
-            raise ConnectionError("the answer is to another request")
-        return answer[4:]
-
-    def close(self) -> None:
-        self._socket.close()
-
-    def _read(self, size: int) -> bytes:
-        data = bytearray()
-        while len(data) < size:
-            part = self._socket.recv(size - len(data))
-            if not part:
-                raise ConnectionError("Kafka closed the connection")
-            data += part
-        return bytes(data)
-
-
-def _text(text: str) -> bytes:
-    return struct.pack(">h", len(text)) + text.encode()
 
 
 def _origin(headers: object) -> Coordinates | None:

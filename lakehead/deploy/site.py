@@ -1,7 +1,10 @@
 """What a cluster is to a stream's job, by its profile. A secret is named where it is mounted."""
 
+from pathlib import Path
+
 from lakehead.deploy.profile import Profile
 from lakehead.jobs.site import Site
+from lakehead.kafka_access import KafkaAccess, Secret
 
 # Where the pods of a job find what they are given.
 JOB = "/etc/lakehead/job"
@@ -11,8 +14,6 @@ KAFKA_CA = "/etc/lakehead/kafka-ca"
 CREDENTIAL = "LAKEHEAD_CATALOG_CREDENTIAL"
 # As the home's.
 _WATERMARK_MS = 200
-# The SQL connector carries Kafka's clients under names of its own.
-_SHADED = "org.apache.flink.kafka.shaded.org.apache.kafka.common"
 
 
 def cluster_site(profile: Profile, user: str) -> Site:
@@ -57,20 +58,11 @@ def rest_properties(profile: Profile) -> dict[str, str]:
 
 
 def kafka_properties(profile: Profile, user: str) -> dict[str, str]:
-    """TLS and SCRAM for Kafka's clients, which read the password from the mounted Secret.
-
-    Source: KIP-297 (config providers), KIP-651 (certificates as PEM).
-    """
-    return {
-        "security.protocol": "SASL_SSL",
-        "ssl.truststore.type": "PEM",
-        "ssl.truststore.location": f"{KAFKA_CA}/{profile.kafka.ca_key}",
-        "sasl.mechanism": "SCRAM-SHA-512",
-        "sasl.jaas.config": (
-            f'{_SHADED}.security.scram.ScramLoginModule required username="{user}"'
-            f' password="${{directory:{KAFKA_USER}:password}}";'
-        ),
-        "config.providers": "directory",
-        "config.providers.directory.class": f"{_SHADED}.config.provider.DirectoryConfigProvider",
-        "config.providers.directory.param.allowed.paths": KAFKA_USER,
-    }
+    """TLS and SCRAM for Kafka's clients, which read the password from the mounted Secret."""
+    access = KafkaAccess(
+        bootstrap=profile.bootstrap,
+        username=user,
+        password=Secret(file=Path(KAFKA_USER) / "password"),
+        ca=Path(KAFKA_CA) / profile.kafka.ca_key,
+    )
+    return access.java()

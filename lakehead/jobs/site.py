@@ -27,12 +27,12 @@ class Site:
 
 
 def home_site(settings: Settings) -> Site:
-    """The home's own Kafka, Flink and catalog file, all on this machine."""
-    tuning = settings.tuning
+    """The home's own Flink and catalog file on this machine, and the Kafka that it uses."""
+    tuning, access = settings.tuning, settings.kafka_access
     return Site(
         bootstrap=settings.bootstrap,
         catalog=jdbc_properties(settings),
-        kafka={},
+        kafka=access.java() if access else {},
         registry_url=registry.url(settings),
         flink={
             "execution.target": "remote",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from lakehead.errors import SystemFailure, UserError
 from lakehead.settings import Settings
 from lakehead.streams.client import client_config, probe
+from lakehead.streams.topics import check_rights
 
 if TYPE_CHECKING:
     from confluent_kafka import Message
@@ -47,6 +48,7 @@ class KafkaTopic:
         from confluent_kafka import Consumer
 
         probe(settings)
+        self._settings = settings
         self._name = topic
         # By partition, the offset that comes next.
         self._next: dict[int, int] = {}
@@ -71,6 +73,7 @@ class KafkaTopic:
         try:
             found = self._consumer.list_topics(timeout=_SECONDS).topics.get(self._name)
             if found is None or not found.partitions:
+                check_rights(self._settings, self._name)
                 raise UserError(f"the topic {self._name} does not exist", "lakehead submit")
             # In read_committed this end is that of what is committed (KIP-98), not the newest.
             return {

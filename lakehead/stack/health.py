@@ -33,7 +33,8 @@ def readiness(settings: Settings, supervisor: Supervisor) -> dict[str, bool]:
 
 def wanted(settings: Settings) -> list[str]:
     """The parts that should run."""
-    return [*CORE, *(part for extra in extras.wanted(settings) for part in extra.parts)]
+    core = [part for part in CORE if part != "kafka" or settings.runs_kafka]
+    return [*core, *(part for extra in extras.wanted(settings) for part in extra.parts)]
 
 
 def answers(settings: Settings, part: str) -> bool:

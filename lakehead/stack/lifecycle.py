@@ -62,8 +62,9 @@ def programs(settings: Settings, java: Path) -> list[Program]:
     settler = [sys.executable, "-m", "lakehead.settler", str(settings.home), str(settings.project)]
     python_path = {"PYTHONPATH": str(INSTALL_ROOT)}
     wanted = [p for extra in extras.wanted(settings) for p in extra.programs(settings, java)]
+    broker = Program("kafka", kafka.command(settings, java), {}, stop_seconds=30)
     return [
-        Program("kafka", kafka.command(settings, java), {}, stop_seconds=30),
+        *([broker] if settings.runs_kafka else []),
         *wanted,
         Program("jobmanager", flink.jobmanager_command(settings, java), flink_environment),
         Program("taskmanager", flink.taskmanager_command(settings, java), flink_environment),
@@ -122,7 +123,8 @@ def _start(settings: Settings, supervisor: Supervisor, say: Say) -> None:
     for part in ("controller", "settler"):
         (settings.run / f"{part}.ready").unlink(missing_ok=True)
     say("preparing Kafka and Flink")
-    kafka.prepare(settings, java)
+    if settings.runs_kafka:
+        kafka.prepare(settings, java)
     flink.prepare(settings)
     supervisor.start(programs(settings, java))
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from lakehead.contracts.model import Contract
 from lakehead.contracts.topic import topic_config
-from lakehead.errors import LakeheadError, SystemFailure
+from lakehead.errors import LakeheadError, SystemFailure, UserError
 from lakehead.settings import Settings
 from lakehead.streams.client import client_config, not_running, probe
 
@@ -17,6 +17,7 @@ Answer = TypeVar("Answer")
 _SECONDS = 5.0
 _AGAIN = 0.05
 NO_OFFSET = -1
+_AS_THE_BROKER_SAYS = -1
 
 
 def ensure_topic(settings: Settings, contract: Contract) -> bool:
@@ -37,7 +38,9 @@ def make_topic(settings: Settings, name: str, partitions: int, config: dict[str,
     admin = _admin(settings)
     if name in _partitions(settings, admin):
         return False
-    topic = NewTopic(name, partitions, 1, config=config)
+    # One broker keeps one copy; others know best how many they keep.
+    copies = 1 if settings.runs_kafka else _AS_THE_BROKER_SAYS
+    topic = NewTopic(name, partitions, copies, config=config)
     try:
         admin.create_topics([topic], operation_timeout=_SECONDS, request_timeout=_SECONDS)[
             name
@@ -45,7 +48,7 @@ def make_topic(settings: Settings, name: str, partitions: int, config: dict[str,
     except KafkaException as error:
         if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
             return False
-        raise _failure(settings, error) from error
+        raise failure(settings, error, name) from error
     return True
 
 
@@ -121,6 +124,7 @@ def offsets(settings: Settings, topic: str) -> dict[int, tuple[int, int]]:
     admin = _admin(settings)
     partitions = _partitions(settings, admin).get(topic, [])
     if not partitions:
+        check_rights(settings, topic)
         return {}
 
     def ask(spec: OffsetSpec) -> dict[int, int]:
@@ -146,6 +150,7 @@ def committed(settings: Settings, topic: str, group: str) -> dict[int, int]:
 
     partitions = _partitions(settings, _admin(settings)).get(topic, [])
     if not partitions:
+        check_rights(settings, topic)
         return {}
     # A consumer that never subscribes reads offsets and does not join the group. The AdminClient's
     # list_consumer_group_offsets (2.16.1) crashes the process while the coordinator is starting.
@@ -157,6 +162,25 @@ def committed(settings: Settings, topic: str, group: str) -> dict[int, int]:
         reader.close()
     known = {tp.partition: tp.offset for tp in found if tp.error is None and tp.offset >= 0}
     return {p: known.get(p, NO_OFFSET) for p in sorted(partitions)}
+
+
+def check_rights(settings: Settings, topic: str) -> None:
+    """A secured Kafka lists no topic to whom it is not for, as if there were none: ask for it.
+
+    Raises:
+        UserError: the home's user has no right to the topic.
+    """
+    from confluent_kafka import KafkaError, KafkaException, TopicCollection
+
+    if settings.kafka_access is None:
+        return
+    admin = _admin(settings)
+    asked = admin.describe_topics(TopicCollection([topic]), request_timeout=_SECONDS)
+    try:
+        asked[topic].result()
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+            raise failure(settings, error, topic) from error
 
 
 def _admin(settings: Settings) -> "AdminClient":
@@ -193,11 +217,12 @@ def _answer(settings: Settings, ask: Callable[[], Answer]) -> Answer:
             return ask()
         except KafkaException as error:
             if error.args[0].code() not in settling or time.monotonic() > patience:
-                raise _failure(settings, error) from error
+                raise failure(settings, error) from error
             time.sleep(_AGAIN)
 
 
-def _failure(settings: Settings, error: Exception) -> LakeheadError:
+def failure(settings: Settings, error: Exception, topic: str = "") -> LakeheadError:
+    """What a KafkaException means to a person; ``topic`` is what was asked about, if one was."""
     from confluent_kafka import KafkaError
 
     absent = {
@@ -206,6 +231,22 @@ def _failure(settings: Settings, error: Exception) -> LakeheadError:
         KafkaError._ALL_BROKERS_DOWN,
         KafkaError._RESOLVE,
     }
-    if error.args[0].code() in absent:
+    forbidden = {
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    }
+    code = error.args[0].code()
+    if code in absent:
         return not_running(settings)
+    access = settings.kafka_access
+    if code in forbidden and access:
+        what = f"the topic {topic}" if topic else "that"
+        return UserError(
+            f"Kafka at {settings.bootstrap} gives {access.username} no right to {what}:"
+            f" {error.args[0].str()}",
+            "where that Kafka is at home:  lakehead kafka user add"
+            f" {access.username} --produce STREAM --consume STREAM",
+        )
     return SystemFailure(f"Kafka at {settings.bootstrap} refuses: {error.args[0].str()}")

@@ -4,7 +4,6 @@ import json
 import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -210,8 +209,8 @@ def _words(process: psutil.Process) -> list[str]:
         return []
 
 
-def test_a_dag_runs_without_the_scheduler(stack: Stack, tmp_path: Path) -> None:
+def test_a_dag_runs_without_the_scheduler(stack: Stack) -> None:
     done = json.loads(stack.ok("dag", "run", "watch", "--json"))
     (run,) = done["runs"]
     assert {task["state"] for task in run["tasks"]} == {"success"}
-    assert {task["label"] for task in run["tasks"] if task["task"] == "contracts"} == {"orders"}
+    assert "orders" in {task["label"] for task in run["tasks"] if task["task"] == "contracts"}

@@ -148,8 +148,8 @@ def test_addresses_are_on_loopback_and_follow_the_port_base(tmp_path: Path) -> N
     assert settings.registry_url == "http://127.0.0.1:30007/apis/ccompat/v7"
 
 
-def test_two_port_bases_ten_apart_share_no_port() -> None:
-    one, two = (set(Ports(base).all().values()) for base in (20_000, 20_010))
+def test_two_port_bases_eleven_apart_share_no_port() -> None:
+    one, two = (set(Ports(base).all().values()) for base in (20_000, 20_011))
     assert not one & two
 
 
