@@ -23,7 +23,7 @@ with DAG(
         task_id="produce",
         arguments=[
             *("produce", "orders", "payments", "--events", "3000", "--rate", "100"),
-            *("--seed", "{{ logical_date.int_timestamp }}"),
+            *("--seed", "{{ dag_run.run_after.timestamp() | int }}"),
             *("--poison", "0.001", "--late", "0.01", "--duplicates", "0.01"),
         ],
     )

@@ -32,7 +32,7 @@ with DAG(
                 "{{ params['from'] }}",
                 "{{ '--dry-run' if params.dry_run else '' }}",
             ],
-            publishes="{{ params.model }}",
+            publishes="{{ '' if params.dry_run else params.model }}",
             outlets=[MARTS],
             pool_slots=HEAVY,
         )

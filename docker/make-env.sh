@@ -8,6 +8,8 @@ if [ -e .env ]; then
   exit 1
 fi
 umask 077
+rm -f .env.part
+trap 'rm -f .env.part' EXIT
 while IFS= read -r line; do
   case $line in
     '#'*) ;;

@@ -7,7 +7,7 @@ import typer
 
 from lakehead.cli.options import Home, Json, moment
 from lakehead.cli.render import out, print_json, short_time, steps, table
-from lakehead.errors import UserError
+from lakehead.errors import LakeheadError, UserError
 from lakehead.settings import load_settings
 
 
@@ -32,7 +32,11 @@ def _complete(incomplete: str) -> list[str]:
     """By the files' names, each of which holds the DAG of that name: Airflow is slow to ask."""
     from lakehead.stack.airflow import dags_folder
 
-    names = sorted(path.stem for path in dags_folder(load_settings()).glob("[!_]*.py"))
+    try:
+        folder = dags_folder(load_settings())
+    except LakeheadError:
+        return []
+    names = sorted(path.stem for path in folder.glob("[!_]*.py"))
     return [name for name in names if name.startswith(incomplete)]
 
 

@@ -104,6 +104,12 @@ def lineage(
             f"--openlineage writes all of the project; expected no table, got {table!r}",
             f"lakehead lineage --openlineage {openlineage}",
         )
+    format_ = Format.json if json_ else format_
+    if columns and format_ in (Format.mermaid, Format.dot):
+        raise UserError(
+            f"--columns is for a tree and for JSON; the format is {format_.value}",
+            f"lakehead lineage TABLE.COLUMN --format {format_.value}",
+        )
     graph = project_graph(settings)
     if openlineage is not None:
         _write_events(settings, graph, openlineage, json_)
@@ -111,7 +117,7 @@ def lineage(
     target = find(graph, table) if table is not None else None
     both = upstream == downstream
     view = look(graph, target, up=both or upstream, down=both or downstream, depth=depth)
-    _show(graph, view, columns, Format.json if json_ else format_)
+    _show(graph, view, columns, format_)
 
 
 def _show(graph: "Graph", view: "View", columns: bool, format_: Format) -> None:

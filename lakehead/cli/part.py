@@ -12,10 +12,17 @@ _PANEL = "Stack"
 
 
 def complete_part(incomplete: str) -> list[str]:
-    """The parts that begin so, for a shell to complete."""
+    """The parts to run that begin so, for a shell to complete."""
     from lakehead.stack.part import PARTS
 
     return [name for name in PARTS if name.startswith(incomplete)]
+
+
+def complete_any(incomplete: str) -> list[str]:
+    """As `complete_part`, with those that cannot be run alone."""
+    from lakehead.stack.health import ALL
+
+    return [name for name in ALL if name.startswith(incomplete)]
 
 
 def register(app: typer.Typer) -> None:
@@ -77,7 +84,7 @@ def check(
     name: Annotated[
         str | None,
         typer.Argument(
-            help="Only this part.", autocompletion=complete_part, show_default="all of the home"
+            help="Only this part.", autocompletion=complete_any, show_default="all of the home"
         ),
     ] = None,
     home: Home = None,
@@ -88,7 +95,7 @@ def check(
 
     settings = load_settings(home)
     if name is not None:
-        part.check_name(name)
+        part.check_name(name, health.ALL)
     wanted = [name] if name else health.wanted(settings)
     found = {each: health.answers(settings, each) for each in wanted}
     if json_:

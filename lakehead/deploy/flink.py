@@ -16,8 +16,8 @@ from lakehead.stack.flink import module_options
 
 _PYTHON_DRIVER = "org.apache.flink.client.python.PythonDriver"
 _SCRIPT = "/opt/lakehead/jobs/flink/run_statements.py"
-# What Kubernetes stores of one object.
-_LARGEST = 2**20
+# What Kubernetes stores of one object, less what stands around the statements.
+_LARGEST = 2**20 - 4096
 
 
 def application(profile: Profile, job: StreamJob) -> list[Manifest]:
@@ -32,7 +32,7 @@ def application(profile: Profile, job: StreamJob) -> list[Manifest]:
     space = profile.namespaces.flink
     statements = f"{job.label}-{job.spec.fingerprint()}"
     text = json.dumps(asdict(job.spec), indent=2) + "\n"
-    if len(text.encode()) > _LARGEST - 4096:
+    if len(text.encode()) > _LARGEST:
         raise UserError(
             f"the job of {job.contract.stream} has {len(text.encode()):,} bytes of statements, "
             f"expected at most {_LARGEST:,}, which is what Kubernetes stores",

@@ -12,7 +12,9 @@ from msgspec import Meta, Struct
 
 from lakehead.contracts.document import parse_document, read_text
 from lakehead.errors import UserError
+from lakehead.settings import INSTALL_ROOT
 
+_EXAMPLE = INSTALL_ROOT / "deploy" / "cluster.example.yaml"
 _LABEL = r"^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$"
 _NAME = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
 # No user information: a password in an address would be one by value.
@@ -195,7 +197,7 @@ def load_profile(path: Path) -> Profile:
     if not path.is_file():
         raise UserError(
             f"there is no cluster profile {path}",
-            f"cp deploy/cluster.example.yaml {path}, and edit it",
+            f"mkdir -p {path.parent} && cp {_EXAMPLE} {path}   (and edit it)",
         )
     return parse_profile(read_text(path), str(path))
 
@@ -211,7 +213,7 @@ def parse_profile(text: str, name: str) -> Profile:
         named = f"{'.'.join(where)}: " if where else ""
         raise UserError(
             f"{name}:{document.line(where)}: {named}{what}{_found(document.data, where)}",
-            "see deploy/cluster.example.yaml for every setting",
+            f"see {_EXAMPLE} for every setting",
         ) from error
 
 

@@ -60,13 +60,14 @@ def write(folder: Path, rendered: Rendered, dry_run: bool = False) -> list[Chang
     still there, and only who runs that can say what is to become of it.
 
     Raises:
-        UserError: it cannot be written.
+        UserError: it cannot be written, or a file of its name is somebody else's; nothing is
+            changed then.
     """
     changes = []
     try:
+        there = {name: _before(folder / name) for name in rendered.files}
         for name, text in rendered.files.items():
-            path = folder / name
-            before = path.read_text(encoding="utf-8") if path.exists() else None
+            path, before = folder / name, there[name]
             change = "new" if before is None else "same" if before == text else "changed"
             if change != "same" and not dry_run:
                 write_whole(path, text)
@@ -74,6 +75,19 @@ def write(folder: Path, rendered: Rendered, dry_run: bool = False) -> list[Chang
         return [*changes, *_stale(folder, rendered)]
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{folder} cannot be written: {error}", "choose another folder") from error
+
+
+def _before(path: Path) -> str | None:
+    """The text of a file that was rendered before; None where there is none."""
+    if not path.exists():
+        return None
+    text = path.read_text(encoding="utf-8")
+    if not text.startswith(_HEAD):
+        raise UserError(
+            f"{path} was not written by lakehead deploy render, and stays as it is",
+            "move it away, or choose another folder",
+        )
+    return text
 
 
 def _stale(folder: Path, rendered: Rendered) -> list[Change]:

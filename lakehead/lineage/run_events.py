@@ -6,7 +6,6 @@ written of it: that is a warning. Nothing goes over a network.
 
 import json
 import logging
-import os
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lakehead.errors import LakeheadError
+from lakehead.files import append_line
 from lakehead.lake.snapshots import table_state
 from lakehead.lineage.facets import Json, event, facet, job_namespace, table_namespace
 from lakehead.settings import Settings
@@ -69,7 +69,7 @@ class _Writer:
     def write(self, state: str, why: str | None = None, versions: bool = False) -> None:
         outputs = [self._dataset(n, self._snapshot(n) if versions else None) for n in self._outputs]
         try:
-            _append(events_path(self._settings), self._event(state, why, outputs))
+            append_line(events_path(self._settings), json.dumps(self._event(state, why, outputs)))
         except OSError as error:
             log.warning("the lineage of %s is not written: %s", self._job, error)
 
@@ -108,14 +108,3 @@ class _Writer:
             version = facet("DatasetVersionDatasetFacet", datasetVersion=str(snapshot))
             found["facets"] = {"version": version}
         return found
-
-
-def _append(path: Path, value: Json) -> None:
-    """One write, so that lines of processes that write at once do not mix."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    line = (json.dumps(value) + "\n").encode()
-    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    try:
-        os.write(file, line)
-    finally:
-        os.close(file)

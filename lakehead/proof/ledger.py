@@ -14,15 +14,13 @@ Written are checkpoints that the landing and the dead table both hold, so that a
 audit of last year, and parity, need neither Kafka's records nor the snapshots of then.
 """
 
-import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from lakehead.contracts.applied import contract_in_force
 from lakehead.contracts.types import FieldType
 from lakehead.deadletters.ledger import redriven_of
+from lakehead.files import locked
 from lakehead.jobs.live import fed_models
 from lakehead.jobs.records import read_observed
 from lakehead.lake.ops import Records, append
@@ -88,7 +86,8 @@ def record(settings: Settings, stream: str) -> Recorded:
         NotRunning: an offset is in neither table, and Kafka does not answer what it was.
         SystemFailure: a manifest or a file cannot be read.
     """
-    with _alone(settings):
+    # Two that write down the same would both add it.
+    with locked(settings.run / "ledger.lock"):
         ranges = _ranges(settings, stream)
         append(settings, LEDGER, ranges)
         # A version that is just taking over has no table for a moment.
@@ -103,7 +102,7 @@ def record(settings: Settings, stream: str) -> Recorded:
 def inherit_closings(settings: Settings, table: str, heir: str) -> None:
     """Write down what closed in ``table`` as what closed in ``heir`` too, which has its answers.
     Done twice, it is done once."""
-    with _alone(settings):
+    with locked(settings.run / "ledger.lock"):
         theirs, own = (table_state(settings, name) for name in (table, heir))
         known = {row["checkpoint"] for row in evidence.recorded_closings(settings, own)}
         rows = [
@@ -112,15 +111,6 @@ def inherit_closings(settings: Settings, table: str, heir: str) -> None:
             if row["checkpoint"] not in known
         ]
         append(settings, CLOSINGS, rows)
-
-
-@contextmanager
-def _alone(settings: Settings) -> Iterator[None]:
-    """Two that write down the same would both add it."""
-    settings.run.mkdir(parents=True, exist_ok=True)
-    with (settings.run / "ledger.lock").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        yield
 
 
 def _ranges(settings: Settings, stream: str) -> list[dict[str, Any]]:

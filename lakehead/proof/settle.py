@@ -8,6 +8,7 @@ checkpoint up to which rows were looked at is remembered; done twice, it changes
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from lakehead.contracts.model import LANDING
@@ -81,7 +82,7 @@ def _looked_at(seen: dict[str, Any]) -> int:
     return int(seen.get("checkpoint", NONE))
 
 
-def _path(settings: Settings, name: str) -> Any:
+def _path(settings: Settings, name: str) -> Path:
     return settings.home / "settle" / f"{name}.json"
 
 

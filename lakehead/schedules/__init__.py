@@ -1,0 +1,1 @@
+"""Schedules: DAGs of Airflow, by its scheduler or here and now."""

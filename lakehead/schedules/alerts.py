@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from lakehead.files import append_line
+
 
 def alert(context: Mapping[str, Any]) -> None:
-    """Airflow's ``on_failure_callback``: appends one JSON object, whole or not at all."""
+    """Airflow's ``on_failure_callback``: appends one JSON object."""
     task = context.get("task_instance")
     run = context.get("dag_run")
     line = {
@@ -20,10 +22,5 @@ def alert(context: Mapping[str, Any]) -> None:
         "map_index": getattr(task, "map_index", -1),
         "error": str(context.get("exception") or context.get("reason") or ""),
     }
-    descriptor = os.open(_path(), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    with os.fdopen(descriptor, "a", encoding="utf-8") as file:
-        file.write(json.dumps(line, default=str) + "\n")
-
-
-def _path() -> Path:
-    return Path(os.environ["LAKEHEAD_HOME"]) / "alerts.jsonl"
+    path = Path(os.environ["LAKEHEAD_HOME"]) / "alerts.jsonl"
+    append_line(path, json.dumps(line, default=str))

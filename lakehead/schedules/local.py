@@ -9,11 +9,13 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from copy import copy
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from airflow.listeners import hookimpl
+from airflow.sdk.exceptions import ParamValidationError
 from airflow.serialization.encoders import coerce_to_core_timetable
 from airflow.timetables.base import TimeRestriction
 from pendulum import instance
@@ -62,6 +64,9 @@ def _described(dag: Any) -> dict[str, Any]:
 def _run(dag: Any, asked: dict[str, Any], tell: Any) -> None:
     from airflow.sdk.listener import get_listener_manager
 
+    if refused := _refused(dag, asked["conf"]):
+        tell(event="refused", why=refused)
+        return
     manager: Any = get_listener_manager()
     manager.add_listener(_Listener(tell))
     moments = list(_moments(dag, asked))
@@ -70,6 +75,16 @@ def _run(dag: Any, asked: dict[str, Any], tell: Any) -> None:
         tell(event="run", at=moment.isoformat())
         ended = dag.test(logical_date=moment, run_conf=asked["conf"])
         tell(event="ran", at=moment.isoformat(), state=str(ended.state))
+
+
+def _refused(dag: Any, conf: dict[str, Any]) -> str | None:
+    """Why the DAG does not take a param as it was given; None where it takes them all."""
+    for name in dag.params.keys() & conf.keys():
+        try:
+            copy(dag.params.get_param(name)).resolve(conf[name])
+        except ParamValidationError as error:
+            return f"param {name}: {str(error).splitlines()[0]}"
+    return None
 
 
 def _moments(dag: Any, asked: dict[str, Any]) -> Iterator[datetime]:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from difflib import get_close_matches
@@ -90,8 +90,8 @@ def run(
     A range is a backfill: a DAG may then confine itself to the interval of each run.
 
     Raises:
-        UserError: Airflow is not installed, there is no such DAG, it has no such param, or it
-            does not run by the clock and so has no runs within a range.
+        UserError: Airflow is not installed, there is no such DAG, it has no such param or does not
+            take its value, or it does not run by the clock and so has no runs within a range.
         SystemFailure: Airflow ended before the runs had; names its log.
     """
     asked: dict[str, Any] = {"dag": name, "conf": dict(params)}
@@ -109,6 +109,8 @@ def run(
                 case "dags":
                     _check(_described(event), name, params, isinstance(when, tuple))
                     go_on()
+                case "refused":
+                    raise UserError(f"{name}: {event['why']}", "lakehead dag list --json")
                 case "runs":
                     expected = len(event["moments"])
                 case "run":
@@ -181,11 +183,13 @@ def _program(
     """What `lakehead.schedules.local` tells, and how to let it go on; ended when the caller is."""
     airflow.prepare(settings, say, _DATABASE)
     say("reading the DAGs")
-    read, write = os.pipe()
-    told = airflow.environment(settings, _DATABASE) | {_REPORT: str(write)}
     log = _log(settings)
     log.parent.mkdir(parents=True, exist_ok=True)
-    with os.fdopen(read) as report, log.open("w") as said:
+    read, write = os.pipe()
+    told = airflow.environment(settings, _DATABASE) | {_REPORT: str(write)}
+    with os.fdopen(read) as report, os.fdopen(write, "w") as theirs, log.open("a") as said:
+        # Another that runs goes on at the end of what is there.
+        said.truncate(0)
         process = subprocess.Popen(
             [sys.executable, "-m", "lakehead.schedules.local", json.dumps(asked)],
             env=dict(os.environ) | told,
@@ -196,7 +200,8 @@ def _program(
             pass_fds=[write],
             start_new_session=True,
         )
-        os.close(write)
+        # Else the report would not end with the process.
+        theirs.close()
         with process:
             try:
                 yield map(json.loads, report), lambda: _tell(process, "go on\n")
@@ -206,14 +211,17 @@ def _program(
 
 def _tell(process: subprocess.Popen[str], text: str) -> None:
     assert process.stdin
-    process.stdin.write(text)
-    process.stdin.flush()
+    # Where it has ended the report ends too, which tells.
+    with suppress(BrokenPipeError):
+        process.stdin.write(text)
+        process.stdin.flush()
 
 
 def _end(process: subprocess.Popen[str]) -> None:
     """As Ctrl-C would, where it does not end by itself: a task's command may end well."""
     assert process.stdin
-    process.stdin.close()
+    with suppress(BrokenPipeError):
+        process.stdin.close()
     try:
         process.wait(_GRACE_SECONDS)
     except subprocess.TimeoutExpired:

@@ -4,21 +4,20 @@ A token is 256 random bits, shown once; the home keeps its SHA-256, which is eno
 be guessed. ``server/tokens.json`` is readable by its owner only.
 """
 
-import fcntl
 import hashlib
 import hmac
 import json
-import os
 import re
 import secrets
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from lakehead.errors import UserError
+from lakehead.files import locked, write_private
 from lakehead.settings import Settings
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,62}")
@@ -178,21 +177,10 @@ def _path(settings: Settings) -> Path:
 
 
 def _save(settings: Settings, tokens: Sequence[Token]) -> None:
-    path = _path(settings)
-    part = path.with_suffix(".part")
-    part.unlink(missing_ok=True)
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump([asdict(token) for token in tokens], file, indent=2)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    write_private(_path(settings), json.dumps([asdict(token) for token in tokens], indent=2))
 
 
-@contextmanager
-def _only_one(settings: Settings) -> Iterator[None]:
+def _only_one(settings: Settings) -> AbstractContextManager[None]:
     folder = _path(settings).parent
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    return locked(folder / "lock")

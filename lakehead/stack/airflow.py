@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from lakehead.errors import SystemFailure, UserError
+from lakehead.files import locked, write_private
 from lakehead.settings import INSTALL_ROOT, Settings, write_whole
 from lakehead.stack.probe import answer
 from lakehead.stack.supervisor import Program
@@ -93,6 +94,7 @@ def environment(settings: Settings, database: str = "airflow.db") -> dict[str, s
     }
     return {
         "AIRFLOW_HOME": str(place),
+        **dict.fromkeys(("NO_PROXY", "no_proxy"), _no_proxy()),
         "LAKEHEAD_HOME": str(settings.home),
         "PYTHONPATH": str(INSTALL_ROOT),
         **{f"AIRFLOW__{name}": value for name, value in said.items()},
@@ -110,12 +112,57 @@ def prepare(settings: Settings, say: Say, database: str = "airflow.db") -> None:
     require()
     place = folder(settings)
     place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # `up` and `dag` may come at once.
+    with locked(place / "prepare.lock"):
+        _make_secrets(place)
+        _migrate(settings, say, database)
+
+
+def programs(settings: Settings, java: Path) -> list[Program]:
+    """The three processes. Logs are files of the home, so none serves them over the network."""
+    variables = environment(settings)
+    return [
+        Program(API, _command("api-server"), variables),
+        Program(SCHEDULER, _command("scheduler", "--skip-serve-logs"), variables, stop_seconds=40),
+        Program(PROCESSOR, _command("dag-processor"), variables),
+    ]
+
+
+def ready(settings: Settings) -> Mapping[str, bool]:
+    """What the API server says of all three, by their heartbeats."""
+    health = answer(f"{settings.airflow_url}/api/v2/monitor/health")
+
+    def well(part: str) -> bool:
+        said = health.get(part) if isinstance(health, dict) else None
+        return isinstance(said, dict) and said.get("status") == "healthy"
+
+    return {
+        API: well("metadatabase"),
+        SCHEDULER: well("scheduler"),
+        PROCESSOR: well("dag_processor"),
+    }
+
+
+def login(settings: Settings) -> tuple[str, str] | None:
+    """User and password, the first time that it is asked for; None ever after."""
+    shown = folder(settings) / "login.shown"
+    if shown.exists():
+        return None
+    passwords = json.loads((folder(settings) / "passwords.json").read_text())
+    shown.touch()
+    return USER, passwords[USER]
+
+
+def _make_secrets(place: Path) -> None:
     for _, key, size in _SECRETS:
         if not (place / key).exists():
-            _write_private(place / key, _random(size))
+            write_private(place / key, _random(size))
     if not (place / "passwords.json").exists():
-        _write_private(place / "passwords.json", json.dumps({USER: secrets.token_urlsafe(12)}))
-    stamp = place / f"{database}.version"
+        write_private(place / "passwords.json", json.dumps({USER: secrets.token_urlsafe(12)}))
+
+
+def _migrate(settings: Settings, say: Say, database: str) -> None:
+    stamp = folder(settings) / f"{database}.version"
     if stamp.exists() and stamp.read_text() == _version():
         return
     say("preparing Airflow's database")
@@ -135,38 +182,10 @@ def prepare(settings: Settings, say: Say, database: str = "airflow.db") -> None:
     write_whole(stamp, _version())
 
 
-def programs(settings: Settings, java: Path) -> list[Program]:
-    """The three processes. Logs are files of the home, so none serves them over the network."""
-    variables = environment(settings)
-    return [
-        Program(API, _command("api-server"), variables),
-        Program(SCHEDULER, _command("scheduler", "--skip-serve-logs"), variables, stop_seconds=40),
-        Program(PROCESSOR, _command("dag-processor"), variables),
-    ]
-
-
-def ready(settings: Settings) -> Mapping[str, bool]:
-    """What the API server says of all three, by their heartbeats."""
-    health = answer(f"{settings.airflow_url}/api/v2/monitor/health") or {}
-
-    def well(part: str) -> bool:
-        return (health.get(part) or {}).get("status") == "healthy"
-
-    return {
-        API: well("metadatabase"),
-        SCHEDULER: well("scheduler"),
-        PROCESSOR: well("dag_processor"),
-    }
-
-
-def login(settings: Settings) -> tuple[str, str] | None:
-    """User and password, the first time that it is asked for; None ever after."""
-    shown = folder(settings) / "login.shown"
-    if shown.exists():
-        return None
-    passwords = json.loads((folder(settings) / "passwords.json").read_text())
-    shown.touch()
-    return USER, passwords[USER]
+def _no_proxy() -> str:
+    """Tasks talk to the API server, which no proxy reaches, whatever the environment names."""
+    said = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    return f"{said},127.0.0.1" if said else "127.0.0.1"
 
 
 def _command(*words: str) -> list[str]:
@@ -182,9 +201,3 @@ def _version() -> str:
 def _random(size: int) -> str:
     """So many random bytes in URL-safe base64, with its padding, which Fernet wants."""
     return base64.urlsafe_b64encode(secrets.token_bytes(size)).decode()
-
-
-def _write_private(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)

@@ -13,7 +13,7 @@ import psutil
 
 from lakehead.errors import LakeheadError
 from lakehead.settings import INSTALL_ROOT, Settings
-from lakehead.stack import flink, health, jars, preflight, registry
+from lakehead.stack import flink, health, holding, jars, preflight, registry
 from lakehead.stack.java import REQUIRED_MAJOR, java_home, java_major
 from lakehead.stack.supervisor import Supervisor, leftover_processes
 
@@ -138,9 +138,16 @@ def _processes(settings: Settings) -> Finding:
     if left:
         pids = ", ".join(str(p.pid) for p in left)
         return Finding("Stack", "problem", f"no supervisor, but processes {pids}", "lakehead down")
+    if alone := [state.name for state in holding.held(settings)]:
+        return Finding("Stack", "ok", f"up, each part by itself: {', '.join(alone)}")
     if supervisor.has_left_its_pid:
         return Finding("Stack", "warning", "a stale pid file; up will replace it", "lakehead up")
     return Finding("Stack", "ok", "down")
+
+
+def _is_up(settings: Settings) -> bool:
+    """Whether any part runs, whoever started it."""
+    return Supervisor(settings).pid is not None or bool(holding.held(settings))
 
 
 def _registry(settings: Settings) -> Finding:
@@ -148,10 +155,9 @@ def _registry(settings: Settings) -> Finding:
         return Finding("Schema registry", "ok", "not wanted")
     if not registry.installed():
         return Finding("Schema registry", "warning", "not fetched yet; up does it", "lakehead up")
-    supervisor = Supervisor(settings)
-    if supervisor.pid is None:
+    if not _is_up(settings):
         return Finding("Schema registry", "ok", "fetched, down")
-    if health.readiness(settings, supervisor)[registry.NAME]:
+    if health.answers(settings, registry.NAME):
         return Finding("Schema registry", "ok", f"answers at {settings.registry_url}")
     detail = f"does not answer at {settings.registry_url}"
     return Finding("Schema registry", "problem", detail, "lakehead logs registry")
@@ -160,24 +166,19 @@ def _registry(settings: Settings) -> Finding:
 def _ports(settings: Settings) -> Finding:
     ports = settings.ports.all()
     shown = f"{min(ports.values())} to {max(ports.values())}"
-    if Supervisor(settings).pid is not None:
+    if _is_up(settings):
         return Finding("Ports", "ok", f"{shown}, held by this stack")
-    taken = [f"{port} ({name})" for name, port in ports.items() if not preflight.is_free(port)]
-    if taken:
-        fix = f"lakehead up --port-base {_other_base(settings)}, or stop what listens (ss -ltnp)"
-        return Finding("Ports", "problem", f"taken: {', '.join(taken)}", fix)
+    try:
+        preflight.check_ports(settings)
+    except LakeheadError as error:
+        return Finding("Ports", "problem", error.message, error.hint)
     return Finding("Ports", "ok", f"{shown} are free")
-
-
-def _other_base(settings: Settings) -> int:
-    base = settings.tuning.port_base
-    return base + 1000 if base <= 64_000 else base - 1000
 
 
 def _memory(settings: Settings) -> Finding:
     free = psutil.virtual_memory().available // 2**20
     detail = f"{free:,} MB available"
-    if free < NEEDED_MEMORY_MB and Supervisor(settings).pid is None:
+    if free < NEEDED_MEMORY_MB and not _is_up(settings):
         fix = f"free some, or lower the sizes in {settings.home / 'settings.json'}"
         return Finding("Memory", "warning", f"{detail}, {NEEDED_MEMORY_MB:,} wanted", fix)
     return Finding("Memory", "ok", detail)

@@ -1,6 +1,7 @@
 """Whether each part of a stack answers, where, and how much memory it holds."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -11,6 +12,10 @@ from lakehead.stack.supervisor import ProgramState, Supervisor
 
 # What every stack runs; a home may want EXTRAS beside these.
 CORE = ("kafka", "jobmanager", "taskmanager", "controller", "settler")
+# All that there is to run.
+ALL = (*CORE, *(part for extra in extras.EXTRAS for part in extra.parts))
+# Those that listen to nobody, and say by a file that they have begun.
+READY_FILES = ("controller", "settler")
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,17 @@ def wanted(settings: Settings) -> list[str]:
 
 def answers(settings: Settings, part: str) -> bool:
     """Whether something answers as this part should, whoever started it."""
+    # The file of one that was killed stays.
+    is_left = part in READY_FILES and part not in {state.name for state in states(settings)}
+    return not is_left and _answers(settings, part)
+
+
+def ready_file(settings: Settings, part: str) -> Path:
+    """What a part of ``READY_FILES`` writes once it has begun."""
+    return settings.run / f"{part}.ready"
+
+
+def _answers(settings: Settings, part: str) -> bool:
     match part:
         case "kafka":
             # The broker opens its listener last, once it can serve.
@@ -49,7 +65,7 @@ def answers(settings: Settings, part: str) -> bool:
             overview = _flink_overview(settings)
             return overview is not None and int(overview["taskmanagers"]) > 0
         case "controller" | "settler":
-            return (settings.run / f"{part}.ready").exists()
+            return ready_file(settings, part).exists()
     [extra] = [extra for extra in extras.EXTRAS if part in extra.parts]
     return extra.ready(settings)[part]
 
@@ -61,7 +77,7 @@ def states(settings: Settings) -> list[ProgramState]:
 
 def _readiness(settings: Settings, running: list[ProgramState]) -> dict[str, bool]:
     alive = {s.name for s in running if s.state in ("RUNNING", "STARTING")}
-    return {part: part in alive and answers(settings, part) for part in wanted(settings)}
+    return {part: part in alive and _answers(settings, part) for part in wanted(settings)}
 
 
 def parts(settings: Settings) -> list[PartHealth]:
@@ -99,5 +115,5 @@ def _memory_mb(state: ProgramState) -> int:
 
 
 def _flink_overview(settings: Settings) -> dict[str, int] | None:
-    found: dict[str, int] | None = answer(f"{settings.flink_url}/overview")
-    return found
+    found = answer(f"{settings.flink_url}/overview")
+    return found if isinstance(found, dict) and "taskmanagers" in found else None

@@ -7,18 +7,19 @@ process, so that no part is taken to run that was killed.
 import fcntl
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import psutil
 
 from lakehead.errors import UserError
+from lakehead.files import locked
 from lakehead.settings import Settings
 from lakehead.stack.supervisor import ProgramState, Supervisor
 
 # Any number of these may run on one home, each on ports of its own.
 SEVERAL = ("taskmanager",)
-_ENDING = ".part"
+# Not that of a file which is just being written.
+_ENDING = ".held"
 
 
 def hold(settings: Settings, part: str) -> None:
@@ -59,6 +60,15 @@ def held(settings: Settings) -> list[ProgramState]:
     return found
 
 
+def check_none(settings: Settings) -> None:
+    """Raises UserError where parts run by themselves: what supervises them is not known here."""
+    if running := [state.name for state in held(settings)]:
+        raise UserError(
+            f"{', '.join(running)} of {settings.home} run by themselves (lakehead part run)",
+            "stop them, or choose another home with --home",
+        )
+
+
 def is_up(settings: Settings) -> bool:
     """Whether a stack of this home runs: under supervisord, or its controller by itself."""
     if Supervisor(settings).pid is not None:
@@ -66,12 +76,9 @@ def is_up(settings: Settings) -> bool:
     return any(state.name == "controller" for state in held(settings))
 
 
-@contextmanager
-def _no_other_looks(settings: Settings) -> Iterator[None]:
+def _no_other_looks(settings: Settings) -> AbstractContextManager[None]:
     """Who looks whether a file is held locks it for a moment: not while another would hold it."""
-    with (settings.run / "parts.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    return locked(settings.run / "parts.lock")
 
 
 def _state(part: str, said: str) -> ProgramState:

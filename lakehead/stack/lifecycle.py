@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lakehead.errors import SystemFailure, UserError
 from lakehead.settings import INSTALL_ROOT, Settings
-from lakehead.stack import extras, flink, health, kafka, preflight
+from lakehead.stack import extras, flink, health, holding, kafka, preflight
 from lakehead.stack.java import java_home
 from lakehead.stack.supervisor import (
     Program,
@@ -30,7 +30,7 @@ def up(settings: Settings, say: Say = lambda _: None) -> float:
 
     Raises:
         UserError: a port is taken, Java or the jars are missing, the disk is full, the schema
-            registry cannot be fetched.
+            registry cannot be fetched, or a part of the home runs by itself.
         SystemFailure: a part did not become ready; names its log.
     """
     began = time.monotonic()
@@ -48,11 +48,16 @@ def up(settings: Settings, say: Say = lambda _: None) -> float:
 
 
 def down(settings: Settings) -> None:
-    """Stop every process of this home. Jobs should have been suspended before."""
+    """Stop every process of this home. Jobs should have been suspended before.
+
+    Raises:
+        UserError: parts of it run by themselves, and go on.
+    """
     if not settings.home.exists():
         return
     with only_one(settings):
         Supervisor(settings).stop()
+    holding.check_none(settings)
 
 
 def programs(settings: Settings, java: Path) -> list[Program]:
@@ -113,6 +118,7 @@ def only_one(settings: Settings) -> Iterator[None]:
 def _start(settings: Settings, supervisor: Supervisor, say: Say) -> None:
     java = java_home()
     preflight.check_jars(settings)
+    holding.check_none(settings)
     # A supervisor that was killed leaves its children behind, on our ports.
     end_processes(leftover_processes(settings.home))
     # Of one that was killed just now, the kernel frees the memory first, and the ports then.
@@ -120,8 +126,8 @@ def _start(settings: Settings, supervisor: Supervisor, say: Say) -> None:
     preflight.check_ports(settings, _DYING_SECONDS if crashed else 0)
     _prepare_extras(settings, say)
     settings.save()
-    for part in ("controller", "settler"):
-        (settings.run / f"{part}.ready").unlink(missing_ok=True)
+    for part in health.READY_FILES:
+        health.ready_file(settings, part).unlink(missing_ok=True)
     say("preparing Kafka and Flink")
     if settings.runs_kafka:
         kafka.prepare(settings, java)

@@ -1,24 +1,23 @@
 """One part of a stack in the foreground: what a container, or any other supervisor, runs."""
 
-import fcntl
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
 from lakehead.errors import UserError
+from lakehead.files import locked
 from lakehead.settings import Settings
 from lakehead.stack import flink, health, holding, kafka, preflight, registry
 from lakehead.stack.java import java_home
 from lakehead.stack.lifecycle import programs
-from lakehead.stack.supervisor import Program
+from lakehead.stack.supervisor import Program, Supervisor
 
+# Those of Airflow have a database beside the home in containers, and are Airflow's own to run.
 _BESIDE = (registry.NAME, "query")
 PARTS = (*health.CORE, *_BESIDE)
 _FLINK = ("jobmanager", "taskmanager", "controller")
-_READY_FILES = ("controller", "settler")
 Say = Callable[[str], None]
 
 
@@ -43,7 +42,7 @@ def prepare(settings: Settings, name: str, say: Say = lambda _: None) -> None:
     preflight.check_home(settings)
     preflight.check_disk(settings)
     preflight.check_jars(settings)
-    with _my_turn(settings):
+    with locked(settings.run / "prepare.lock"):
         if name == "kafka":
             kafka.prepare(settings, java_home())
         elif name in _FLINK:
@@ -58,14 +57,18 @@ def run(settings: Settings, name: str, arguments: Sequence[str] = ()) -> NoRetur
     The process carries nothing that marks it as supervised: ``up`` and ``down`` leave it alone.
 
     Raises:
-        UserError: as ``prepare``, or the part runs already on this home.
+        UserError: as ``prepare``, the part runs already on this home, or ``up`` has started it.
     """
-    os.umask(0o077)
     chosen = program(settings, name, arguments)
-    prepare(settings, name)
+    preflight.check_home(settings)
+    # Before anything is written that the one which runs reads.
     holding.hold(settings, name)
-    if name in _READY_FILES:
-        (settings.run / f"{name}.ready").unlink(missing_ok=True)
+    if Supervisor(settings).pid is not None:
+        raise UserError(f"the stack of {settings.home} is up, {name} with it", "lakehead down")
+    os.umask(0o077)
+    prepare(settings, name)
+    if name in health.READY_FILES:
+        health.ready_file(settings, name).unlink(missing_ok=True)
     os.chdir(settings.home)
     os.execve(chosen.command[0], chosen.command, os.environ | chosen.environment)
 
@@ -75,17 +78,9 @@ def _programs(settings: Settings, java: Path) -> list[Program]:
     return programs(replace(settings, tuning=tuning), java)
 
 
-def check_name(name: str) -> None:
+def check_name(name: str, known: Sequence[str] = PARTS) -> None:
     """Raises UserError when there is no such part."""
-    if name not in PARTS:
+    if name not in known:
         raise UserError(
-            f"there is no part {name!r}; known: {', '.join(PARTS)}", "lakehead part run --help"
+            f"there is no part {name!r}; known: {', '.join(known)}", "lakehead part --help"
         )
-
-
-@contextmanager
-def _my_turn(settings: Settings) -> Iterator[None]:
-    settings.run.mkdir(parents=True, exist_ok=True)
-    with (settings.run / "prepare.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

@@ -63,8 +63,7 @@ def check_ports(settings: Settings, patience_seconds: float = 0) -> None:
         if time.monotonic() < end:
             time.sleep(0.1)
             continue
-        base = settings.tuning.port_base
-        other = base + 1000 if base <= 64_000 else base - 1000
+        other = other_base(settings.tuning.port_base)
         raise UserError(
             f"ports on 127.0.0.1 are taken: {', '.join(taken)}",
             f"lakehead up --port-base {other}, or stop what listens there (ss -ltnp)",
@@ -73,6 +72,11 @@ def check_ports(settings: Settings, patience_seconds: float = 0) -> None:
 
 def _taken(settings: Settings) -> list[str]:
     return [f"{port} ({name})" for name, port in settings.ports.all().items() if not is_free(port)]
+
+
+def other_base(base: int) -> int:
+    """A port base that is far from ``base``, and that can be."""
+    return base + 1000 if base <= 64_000 else base - 1000
 
 
 def check_port(settings: Settings, name: str) -> None:

@@ -3,17 +3,16 @@
 It runs only where the home wants it. It is fetched the first time that is so, since it is 109 MB.
 """
 
-import fcntl
 import hashlib
 import re
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from lakehead.errors import SystemFailure, UserError
+from lakehead.files import locked
 from lakehead.settings import INSTALL_ROOT, Settings
 
 NAME = "registry"
@@ -74,8 +73,8 @@ def prepare(settings: Settings, say: Say) -> None:
     (settings.registry / "tmp").mkdir(parents=True, exist_ok=True)
     if installed():
         return
-    _APP.parent.mkdir(parents=True, exist_ok=True)
-    with _only_one():
+    # Two homes that want it at once take turns.
+    with locked(_APP.with_suffix(".lock")):
         if not installed():
             _install(say)
 
@@ -150,11 +149,3 @@ def _locked() -> tuple[str, str]:
 def _checksum(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextmanager
-def _only_one() -> Iterator[None]:
-    """Two homes that want it at once take turns."""
-    with _APP.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

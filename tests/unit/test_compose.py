@@ -13,7 +13,8 @@ import yaml
 from compose_spec import PyCompose
 
 from lakehead.cli.main import app
-from lakehead.settings import Ports, Tuning, load_settings
+from lakehead.settings import Ports, Settings, Tuning, load_settings
+from lakehead.stack.airflow import environment
 from lakehead.stack.flink import flink_home
 from lakehead.stack.part import PARTS
 from tests import compose
@@ -65,6 +66,17 @@ def test_the_example_of_an_env_names_each_variable_and_no_other() -> None:
     for name, default in wanted.items():
         # A secret has neither a default nor an example.
         assert said[name] == (default or ""), name
+
+
+def test_airflow_is_told_the_same_as_at_home() -> None:
+    at_home = environment(Settings(Path("/lake"), ROOT))
+    here = SERVICES["airflow-scheduler"]["environment"]
+    # Where things are; and what belongs to an API server and a DAG processor of their own.
+    others = r"_FOLDER$|SQL_ALCHEMY|_URL$|_CMD$|_PASSWORDS_FILE$|__API__|__DAG_PROCESSOR__"
+    wanted = {k: v for k, v in at_home.items() if k[:9] == "AIRFLOW__" and not re.search(others, k)}
+    assert {k: str(here.get(k)).lower() for k in wanted} == {
+        k: v.lower() for k, v in wanted.items()
+    }
 
 
 def test_without_secrets_it_is_refused() -> None:

@@ -22,7 +22,7 @@ FILE = ROOT / "docker" / "Dockerfile"
 NOT_IN_THE_IMAGE = {
     *(".ci", ".dockerignore", ".editorconfig", ".env.example", ".github", ".gitignore"),
     *("CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "bench", "docs", "tests"),
-    *("docker", "docker-compose.yml"),
+    *("deploy", "docker", "docker-compose.yml"),
 }
 
 

@@ -114,6 +114,14 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
     assert "cannot be written" in refused("--openlineage", str(tmp_path / "file" / "x"))
 
 
+@pytest.mark.parametrize("drawn", ["mermaid", "dot"])
+def test_a_drawing_has_no_table_of_columns(drawn: str) -> None:
+    said = refused("marts.revenue_today", "--columns", "--format", drawn)
+    assert f"--columns is for a tree and for JSON; the format is {drawn}" in said
+    assert "TABLE.COLUMN" in said
+    assert '"columns"' in run("orders", "--columns", "--format", drawn, "--json").stdout
+
+
 def test_an_empty_project_says_how_to_begin(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

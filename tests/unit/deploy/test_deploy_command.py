@@ -79,6 +79,16 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
         run("render", str(tmp_path / "out"), "--profile", EXAMPLE)
 
 
+@pytest.mark.parametrize("dry_run", [[], ["--dry-run"]])
+def test_a_file_of_somebody_else_is_not_written_over(tmp_path: Path, dry_run: list[str]) -> None:
+    (tmp_path / "airflow").mkdir()
+    (tmp_path / "airflow" / "values.yaml").write_text("executor: Mine\n")
+    with pytest.raises(UserError, match=r"airflow/values\.yaml was not written by lakehead"):
+        run("render", str(tmp_path), "--profile", EXAMPLE, *dry_run)
+    assert (tmp_path / "airflow" / "values.yaml").read_text() == "executor: Mine\n"
+    assert not (tmp_path / "kafka").exists()
+
+
 def test_without_a_profile_the_example_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lakehead.errors import UserError
-from lakehead.schedules.runs import Described, Run, _check, _hear
+from lakehead.schedules.runs import Described, Run, _check, _end, _hear, _tell
 from tests.conftest import wait_until
 
 DAG = """
@@ -39,6 +39,13 @@ with DAG(
         options=["{{ 'nothing' if params.strict else 'returns_rate' }}"],
     )
     checked >> wrong
+"""
+
+WAITED = "import time; time.sleep(600)"
+WAITING = f"""
+class Waiting(LakeheadOperator):
+    def _run(self, command):
+        return super()._run([command[0], "-c", {WAITED!r}])
 """
 
 
@@ -91,12 +98,10 @@ def test_a_dag_runs_as_of_a_moment_and_over_a_range(project: Path) -> None:
 
 def test_a_run_that_is_interrupted_leaves_nothing_behind(project: Path) -> None:
     (project / "dags" / "small.py").write_text(
-        DAG.replace('["contract", "check"]', '["logs", "waited", "--follow"]').replace(
-            '"retries": 1', '"retries": 0'
-        )
+        DAG.replace("with DAG(", f"{WAITING}\nwith DAG(")
+        .replace('LakeheadOperator(task_id="check"', 'Waiting(task_id="check"')
+        .replace('"retries": 1', '"retries": 0')
     )
-    (project / "home" / "logs").mkdir(parents=True)
-    (project / "home" / "logs" / "waited.log").write_text("")
     began = subprocess.Popen(
         [sys.executable, "-m", "lakehead.cli", "dag", "run", "small"],
         cwd=project,
@@ -118,6 +123,32 @@ def test_a_run_that_is_interrupted_leaves_nothing_behind(project: Path) -> None:
     wait_until(lambda: not commands_of(project), "the end of the task's command")
 
 
+def test_a_program_that_has_ended_is_no_trouble_to_who_talks_to_it() -> None:
+    process = subprocess.Popen(["true"], stdin=subprocess.PIPE, text=True)
+    process.wait(10)
+    with process:
+        _tell(process, "go on\n")
+        _end(process)
+    assert process.returncode == 0
+
+
+def test_a_param_that_the_dag_does_not_take_is_refused(project: Path) -> None:
+    done = lakehead(project, "dag", "run", "small", "--param", "strict=maybe")
+    assert done.returncode == 2, done.stderr
+    assert "small: param strict: 'maybe' is not of type 'boolean'" in done.stderr
+    assert "next:  lakehead dag list --json" in done.stderr
+
+
+def test_a_dag_that_ends_its_reader_is_told_with_the_log(project: Path) -> None:
+    (project / "dags" / "small.py").write_text(
+        "import os  # A file with a DAG of Airflow.\nos._exit(3)\n"
+    )
+    done = lakehead(project, "dag", "list")
+    assert done.returncode == 1
+    assert "Airflow ended before the DAG did" in done.stderr
+    assert str(project / "home" / "logs" / "dag.log") in done.stderr.replace("\n", "")
+
+
 def commands_of(project: Path) -> list[int]:
     import psutil
 
@@ -128,7 +159,7 @@ def commands_of(project: Path) -> list[int]:
                 found.append(process.pid)
         except psutil.Error:
             continue
-    return [pid for pid in found if "logs" in psutil.Process(pid).cmdline()]
+    return [pid for pid in found if WAITED in psutil.Process(pid).cmdline()]
 
 
 def described(**changes: Any) -> Described:

@@ -1,7 +1,9 @@
 """What Airflow is told: loopback alone, secrets in files of their owner, no word to anyone."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.request import proxy_bypass
 
 import pytest
 
@@ -31,7 +33,10 @@ def test_its_processes_are_part_of_the_stack(home: Settings) -> None:
 
 
 def test_secrets_are_made_once_in_files_and_told_to_nobody(home: Settings) -> None:
-    airflow.prepare(home, lambda _: None)
+    # `up` and `dag run` of a new home, at once.
+    with ThreadPoolExecutor() as both:
+        done = [both.submit(airflow.prepare, home, lambda _: None) for _ in range(2)]
+    assert [each.exception() for each in done] == [None, None]
     place = airflow.folder(home)
     private = [place / name for name in ("fernet.key", "jwt.key", "session.key", "passwords.json")]
     assert all(path.stat().st_mode & 0o077 == 0 for path in private)
@@ -42,6 +47,20 @@ def test_secrets_are_made_once_in_files_and_told_to_nobody(home: Settings) -> No
     before = [path.read_text() for path in private]
     airflow.prepare(home, lambda _: None)
     assert [path.read_text() for path in private] == before
+
+
+@pytest.mark.parametrize("said", ["", "example.com"])
+def test_its_processes_reach_each_other_without_a_proxy(
+    home: Settings, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("NO_PROXY", said)
+    monkeypatch.setenv("http_proxy", "http://proxy.example.com")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, airflow.environment(home)[name])
+    assert proxy_bypass("127.0.0.1")
+    assert bool(proxy_bypass("example.com")) is bool(said)
+    assert not proxy_bypass("example.org")
 
 
 def test_the_login_is_shown_once(home: Settings) -> None:

@@ -1,5 +1,6 @@
 """Each thing that the doctor looks at, when it is wrong: what is said, and what to do."""
 
+import fcntl
 import os
 import socket
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 
 from lakehead.errors import UserError
 from lakehead.settings import Settings, Tuning
-from lakehead.stack import doctor, flink
+from lakehead.stack import doctor, flink, preflight
 from lakehead.stack.doctor import Finding
 from lakehead.stack.supervisor import HOME_VARIABLE
 
@@ -239,8 +240,19 @@ def test_a_port_held_by_another_and_by_this_stack(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("base", "other"), [(19092, 20092), (63000, 64000), (64999, 63999)])
-def test_the_ports_that_it_proposes_exist(tmp_path: Path, base: int, other: int) -> None:
-    assert doctor._other_base(Settings(tmp_path, tmp_path, Tuning(port_base=base))) == other
+def test_the_ports_that_it_proposes_exist(base: int, other: int) -> None:
+    assert preflight.other_base(base) == other
+
+
+def test_parts_that_run_by_themselves_are_a_stack(settings: Settings) -> None:
+    settings.run.mkdir(parents=True)
+    with (settings.run / "kafka.held").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        found = check("processes", settings)
+        assert is_well(found)
+        assert found.detail == "up, each part by itself: kafka"
+        assert "held by this stack" in check("ports", settings).detail
+    assert check("processes", settings).detail == "down"
 
 
 def test_little_memory_matters_only_to_a_stack_that_is_down(

@@ -14,7 +14,7 @@ from lakehead.errors import NotRunning, UserError
 from lakehead.settings import Settings
 from lakehead.stack import health, holding, lifecycle, part
 from lakehead.stack.java import java_home
-from lakehead.stack.supervisor import HOME_VARIABLE
+from lakehead.stack.supervisor import HOME_VARIABLE, Supervisor
 
 HOLD = """
 import sys
@@ -76,7 +76,7 @@ def test_an_unknown_part_is_told_with_those_there_are(home: Settings) -> None:
     for call in (part.program, part.prepare):
         with pytest.raises(UserError, match="no part 'kafak'; known: kafka, jobmanager") as caught:
             call(home, "kafak")
-        assert caught.value.hint == "lakehead part run --help"
+        assert caught.value.hint == "lakehead part --help"
 
 
 def test_flink_is_laid_out_for_the_parts_that_read_it(home: Settings) -> None:
@@ -94,6 +94,13 @@ def test_what_holds_a_part_is_seen_until_it_is_killed(home: Settings) -> None:
     [state] = holding.held(home)
     assert (state.name, state.state, state.pid) == ("kafka", "RUNNING", process.pid)
     end(process)
+    assert holding.held(home) == []
+
+
+def test_files_that_are_just_being_written_are_no_parts(home: Settings) -> None:
+    """Such a one is gone before it can be opened."""
+    home.run.mkdir()
+    (home.run / "supervisord.conf.1.part").symlink_to("gone")
     assert holding.held(home) == []
 
 
@@ -132,7 +139,7 @@ def test_what_a_holder_becomes_goes_on_holding(home: Settings) -> None:
 
 def test_a_process_id_of_another_namespace_is_none(home: Settings) -> None:
     process = holder(home, "kafka")
-    (home.run / "kafka.part").write_text(str(2**22 + 1))
+    (home.run / "kafka.held").write_text(str(2**22 + 1))
     assert [s.pid for s in holding.held(home)] == [0]
     end(process)
 
@@ -156,7 +163,7 @@ def test_status_tells_of_parts_without_a_supervisor(home: Settings) -> None:
     [found] = health.parts(home)
     assert (found.name, found.healthy, found.pid) == ("settler", False, process.pid)
     assert found.memory_mb > 0
-    (home.run / "settler.ready").touch()
+    health.ready_file(home, "settler").touch()
     assert health.parts(home)[0].healthy
     end(process)
     assert health.parts(home) == []
@@ -169,13 +176,48 @@ def test_check_exits_with_1_where_a_part_does_not_answer(home: Settings) -> None
         return done.exit_code, json.loads(done.stdout)["answers"]
 
     home.run.mkdir()
+    process = holder(home, "controller")
     assert check("controller") == (1, {"controller": False})
-    (home.run / "controller.ready").touch()
+    health.ready_file(home, "controller").touch()
     assert check("controller") == (0, {"controller": True})
+    end(process)
+    # What it said is still there, and it is not.
+    assert check("controller") == (1, {"controller": False})
     (home.home / "settings.json").write_text('{"port_base": 1024, "extras": ["query"]}')
     code, found = check()
     assert code == 1
     assert list(found) == [*health.CORE, "query"]
+
+
+def test_every_part_can_be_checked_also_those_that_do_not_run_alone(home: Settings) -> None:
+    for name in health.ALL:
+        done = CliRunner().invoke(app, ["part", "check", name, "--home", str(home.home), "--json"])
+        assert (done.exit_code, json.loads(done.stdout)) == (1, {"answers": {name: False}})
+    with pytest.raises(UserError, match=r"no part 'kafak'; known: kafka, .* airflow-api"):
+        CliRunner().invoke(app, ["part", "check", "kafak"], catch_exceptions=False)
+
+
+def test_a_second_start_leaves_what_the_first_reads(home: Settings) -> None:
+    process = holder(home, "kafka")
+    with pytest.raises(UserError, match="kafka runs already"):
+        part.run(home, "kafka")
+    assert not home.kafka.exists()
+    end(process)
+
+
+def test_up_down_and_part_run_leave_a_home_to_the_other(
+    home: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = holder(home, "controller")
+    with pytest.raises(UserError, match=f"controller of {home.home} run by themselves"):
+        lifecycle.up(home)
+    with pytest.raises(UserError, match="run by themselves"):
+        lifecycle.down(home)
+    end(process)
+    lifecycle.down(home)
+    monkeypatch.setattr(Supervisor, "pid", os.getpid())
+    with pytest.raises(UserError, match=f"the stack of {home.home} is up, settler with it"):
+        part.run(home, "settler")
 
 
 def test_a_dry_run_prints_a_command_and_starts_nothing(home: Settings) -> None:
