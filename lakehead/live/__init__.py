@@ -2,6 +2,8 @@
 
 topic     a topic, from where the lake ends: Kafka's
 tail      its records, judged as the job judges them, kept as long as they are needed
+tails     the tails of all streams that are asked for
+warm      a thread that keeps these decoded
 reach     how far a snapshot reaches: offsets by partition
 fence     from which offset on the topic is read, so that each record is there once
 streams   which stream a table is of

@@ -7,32 +7,32 @@
 A commit that lands between 1 and 3 changes nothing: the snapshots of 1 are read.
 """
 
-import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from lakehead.contracts.applied import contract_in_force
 from lakehead.contracts.model import Contract
-from lakehead.deadletters.codec import judge_of
 from lakehead.errors import UserError
 from lakehead.lake.snapshots import TableState
 from lakehead.live import marts, rows
 from lakehead.live.streams import contract_of
-from lakehead.live.tail import Limits, Tail
-from lakehead.live.topic import KafkaTopic, Topic
+from lakehead.live.tail import Limits, Source
+from lakehead.live.tails import MakeTopic, Tails
+from lakehead.live.topic import KafkaTopic
+from lakehead.live.warm import Warmer
 from lakehead.models.bind import Bound
 from lakehead.proof.evidence import LEDGER
 from lakehead.query.engine import run
 from lakehead.query.freshness import Freshness
 from lakehead.query.result import Result
+from lakehead.query.sandbox import Guest
 from lakehead.settings import Settings
-from lakehead.streams import registry
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-MakeTopic = Callable[[Settings, str], Topic]
+Parameters = Sequence[object] | Mapping[str, object] | None
 
 
 class Live:
@@ -40,38 +40,30 @@ class Live:
     little to read; close it after. Threads may share it.
 
     ``limits`` are of each stream's tail. ``topic`` makes what records are read from: Kafka.
+    ``warm``: tails that were asked for are kept decoded by a thread (`warm`), for who asks often.
     """
 
     def __init__(
-        self, settings: Settings, limits: Limits | None = None, topic: MakeTopic = KafkaTopic
+        self,
+        settings: Settings,
+        limits: Limits | None = None,
+        topic: MakeTopic = KafkaTopic,
+        warm: bool = False,
     ) -> None:
         self._settings = settings
-        self._limits = limits
-        self._topic = topic
-        self._lock = threading.Lock()
-        self._tails: dict[str, Tail] = {}
+        self._tails = Tails(settings, limits, topic)
+        self._warmer = Warmer(settings, self._tails) if warm else None
+        if self._warmer is not None:
+            self._warmer.start()
 
-    def run(
-        self, sql: str, params: Sequence[object] | Mapping[str, object] | None = None
-    ) -> Result:
-        """As `lakehead.query.engine.run`, with the tail; ``freshness`` of the result says up to
-        where.
-
-        Raises:
-            UserError: also where a tail is longer than may be kept.
-            NotRunning: Kafka does not answer, or the schema registry of a stream in Avro.
-            SystemFailure: also where Kafka does not give what it says that it has.
-        """
-        views = _Views(self._settings, self._tail)
-        result = run(self._settings, sql, params, extension=views)
-        result.freshness = views.freshness
-        return result
+    def run(self, sql: str, params: Parameters = None) -> Result:
+        """As `answer`, of the tails that it keeps."""
+        return answer(self._settings, self._tails, sql, params)
 
     def close(self) -> None:
-        with self._lock:
-            for tail in self._tails.values():
-                tail.close()
-            self._tails = {}
+        if self._warmer is not None:
+            self._warmer.close()
+        self._tails.close()
 
     def __enter__(self) -> "Live":
         return self
@@ -79,28 +71,35 @@ class Live:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _tail(self, contract: Contract) -> Tail:
-        if contract.encoding == "avro":
-            # What cannot be decoded only because nobody says how is not dead.
-            registry.probe(self._settings)
-        with self._lock:
-            tail = self._tails.get(contract.stream)
-            if tail is None or tail.contract != contract:
-                if tail is not None:
-                    tail.close()
-                topic = self._topic(self._settings, contract.topic)
-                judge = judge_of(self._settings, contract)
-                tail = Tail(contract, judge, topic, self._limits)
-                self._tails[contract.stream] = tail
-            return tail
+
+def answer(
+    settings: Settings,
+    source: Source,
+    sql: str,
+    params: Parameters = None,
+    guest: Guest | None = None,
+) -> Result:
+    """As `lakehead.query.engine.run`, with the tail; ``freshness`` of the result says up to where.
+
+    Raises:
+        UserError: also where a tail is longer than may be kept.
+        NotRunning: Kafka does not answer, or the schema registry of a stream in Avro.
+        SystemFailure: also where Kafka does not give what it says that it has.
+    """
+    views = _Views(settings, source, guest)
+    result = run(settings, sql, params, extension=views, guest=guest)
+    result.freshness = views.freshness
+    return result
 
 
 class _Views:
     """The engine's extension, for one query."""
 
-    def __init__(self, settings: Settings, tail: Callable[[Contract], Tail]) -> None:
+    def __init__(self, settings: Settings, source: Source, guest: Guest | None) -> None:
         self._settings = settings
-        self._tail = tail
+        self._source = source
+        # Without the ledger a fence is lower, and as right.
+        self._with_ledger = guest is None or guest.sees(LEDGER)
         self._named: set[str] = set()
         self._streams: dict[str, Contract] = {}
         self._marts: dict[str, Bound] = {}
@@ -109,11 +108,11 @@ class _Views:
     def needs(self, tables: Collection[str], known: Collection[str]) -> Collection[str]:
         self._named = set(tables)
         self._streams, self._marts = {}, {}
-        more: set[str] = set()
+        ledger = False
         for table in tables:
             if (contract := contract_of(self._settings, table)) is not None:
                 self._streams[contract.stream] = contract
-                more |= {LEDGER} if table == contract.dead_table else set()
+                ledger |= table == contract.dead_table
             elif (bound := marts.model_of(self._settings, table)) is not None:
                 self._marts[table] = bound
                 for stream in bound.streams:
@@ -122,10 +121,11 @@ class _Views:
             raise UserError(
                 f"nothing comes to {', '.join(sorted(tables))} from Kafka; live are landing tables,"
                 " dead tables, and the marts of models",
-                "ask without --live",
+                "ask without --live; in a session, SET lakehead.live = off",
             )
-        for contract in self._streams.values():
-            more |= {contract.landing_table, contract.dead_table}
+        more = {t for c in self._streams.values() for t in (c.landing_table, c.dead_table)}
+        if ledger and self._with_ledger:
+            more.add(LEDGER)
         return more & set(known)
 
     def make_views(
@@ -136,8 +136,9 @@ class _Views:
         made = set()
         for stream, contract in self._streams.items():
             with_dead = contract.dead_table in self._named
-            tail = self._tail(contract)
-            reached[stream] = rows.make_live(con, self._settings, tail, states, with_dead)
+            reached[stream] = rows.make_live(
+                con, self._settings, contract, self._source, states, with_dead
+            )
             made |= {contract.landing_table, contract.dead_table}
         read_at = datetime.now(UTC)
         for stream, contract in self._streams.items():

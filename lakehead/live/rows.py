@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lakehead.contracts.model import Contract
 from lakehead.errors import SystemFailure
 from lakehead.lake.plan import Plan, plan_files
 from lakehead.lake.snapshots import TableState
 from lakehead.live.fence import Fences, fences
 from lakehead.live.reach import Reach, reach
-from lakehead.live.tail import Tail
+from lakehead.live.tail import Source
 from lakehead.proof.evidence import LEDGER
 from lakehead.query.types import duckdb_type, quoted, quoted_table
 from lakehead.query.views import make_view
@@ -41,10 +42,38 @@ class StreamReach:
     dead: int
 
 
+def fenced(
+    con: "DuckDBPyConnection",
+    settings: Settings,
+    contract: Contract,
+    states: Mapping[str, TableState],
+    with_dead: bool,
+) -> tuple[Fences, Reach]:
+    """The fences of a stream, and how far its landing table reaches. ``states`` are of one moment:
+    its landing table, its dead table if there is one, and the ledger if that may be read."""
+    landing, dead = states[contract.landing_table], states.get(contract.dead_table)
+    reached = reach(con, settings, landing, contract.event_time)
+    recorded = _recorded(con, settings, states, contract.stream) if with_dead else {}
+
+    def reach_of(state: TableState) -> Mapping[int, int]:
+        return reach(con, settings, state).ends
+
+    return fences(landing, dead if with_dead else None, reach_of, recorded), reached
+
+
+def lowest(found: Fences, with_dead: bool) -> dict[int, int]:
+    """From where on the topic is read, by partition; 0 where none is named."""
+    if not with_dead:
+        return dict(found.landing)
+    both = found.landing.keys() & found.dead.keys()
+    return {p: min(found.landing[p], found.dead[p]) for p in both}
+
+
 def make_live(
     con: "DuckDBPyConnection",
     settings: Settings,
-    tail: Tail,
+    contract: Contract,
+    source: Source,
     states: Mapping[str, TableState],
     with_dead: bool,
 ) -> StreamReach:
@@ -56,20 +85,18 @@ def make_live(
         NotRunning: Kafka does not answer.
         SystemFailure: Kafka does not give the records, or is not the one that the lake was fed by.
     """
-    contract = tail.contract
     landing, dead = states[contract.landing_table], states.get(contract.dead_table)
 
     def reach_of(state: TableState) -> Mapping[int, int]:
         return reach(con, settings, state).ends
 
-    reached = reach(con, settings, landing, contract.event_time)
-    recorded = _recorded(con, settings, states, contract.stream) if with_dead else {}
-    found = fences(landing, dead if with_dead else None, reach_of, recorded)
-    bounds = tail.topic.bounds()
+    found, reached = fenced(con, settings, contract, states, with_dead)
+    fence = lowest(found, with_dead)
+    tail = source.upto(contract, fence, with_dead)
+    bounds, rows = tail.bounds, tail.rows
     _same_topic(contract.topic, bounds, reached.ends)
-    begin = _begin(found, bounds, with_dead)
+    begin = {p: fence.get(p, 0) for p in bounds}
     end = {p: high for p, (_, high) in bounds.items()}
-    rows = tail.read({p: max(o, bounds[p][0]) for p, o in begin.items()}, end)
     con.execute("CREATE OR REPLACE TEMP TABLE seen (p INTEGER, o BIGINT)")
     for state in filter(None, (landing, dead)):
         make_view(con, state, plan_files(settings, state), prefix=LAKE)
@@ -84,13 +111,6 @@ def make_live(
     gone = {p: low - known.ends.get(p, 0) for p, (low, _) in bounds.items()}
     gone = {p: offsets for p, offsets in gone.items() if offsets > 0}
     return StreamReach(begin, end, gone, reached.and_(Reach({}, newest[0])), landed, died)
-
-
-def _begin(found: Fences, bounds: Mapping[int, tuple[int, int]], with_dead: bool) -> dict[int, int]:
-    begin = {p: found.landing.get(p, 0) for p in bounds}
-    if with_dead:
-        begin = {p: min(o, found.dead.get(p, 0)) for p, o in begin.items()}
-    return begin
 
 
 def _same_topic(
@@ -145,8 +165,11 @@ def _add_seen(
 
 
 def _fill(con: "DuckDBPyConnection", table: str, offsets: Mapping[int, int]) -> None:
-    con.execute(f"CREATE OR REPLACE TEMP TABLE {table} (p INTEGER, o BIGINT)")
-    con.executemany(f"INSERT INTO {table} VALUES (?, ?)", [list(pair) for pair in offsets.items()])
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE {table} AS"
+        " SELECT unnest($1::INTEGER[]) AS p, unnest($2::BIGINT[]) AS o",
+        [list(offsets), list(offsets.values())],
+    )
 
 
 def behind(plan: Plan, state: TableState, column: str, value: int) -> Plan:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lakehead.contracts.model import Contract
 from lakehead.deadletters.codec import Judge
@@ -23,6 +23,8 @@ _PART = 5_000
 _PART_BYTES = 16 * 2**20
 _MOST_PARTS = 16
 _SLACK_SECONDS = 5.0
+# Of its limits a tail takes so much before anybody asks for it.
+_AHEAD_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,47 @@ class Rows:
 
 
 @dataclass(frozen=True)
+class Upto:
+    """``rows`` of a topic up to its end, and maybe others. ``bounds`` by partition: the first
+    offset that Kafka has, and the end of what is committed."""
+
+    bounds: Mapping[int, tuple[int, int]]
+    rows: Rows
+
+
+class Source(Protocol):
+    """Where the tails of streams come from."""
+
+    def upto(self, contract: Contract, fence: Mapping[int, int], with_dead: bool) -> Upto:
+        """The tail of a stream from ``fence`` on, by partition, up to the end that its topic has
+        after this was called. ``with_dead``: the fence is that of the dead table too.
+
+        Raises:
+            UserError: it is longer than may be kept, or there is no such topic.
+            NotRunning: Kafka does not answer, or the schema registry of a stream in Avro.
+            SystemFailure: Kafka does not give the records.
+        """
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a tail holds now."""
+
+    records: int
+    bytes: int
+
+
+@dataclass(frozen=True)
 class _Kept:
     """Some consecutive rows, and by partition the offset after their last."""
 
     rows: Rows
     ends: Mapping[int, int]
     bytes: int
+
+    @property
+    def records(self) -> int:
+        return int(self.rows.landed.num_rows + self.rows.dead.num_rows)
 
 
 class Tail:
@@ -71,6 +108,18 @@ class Tail:
         self._later: dict[int, int] = {}
         self._since = -math.inf
 
+    def upto(self, fence: Mapping[int, int]) -> Upto:
+        """As `Source.upto`."""
+        with self._lock:
+            known = dict(self._next)
+        bounds = self.topic.bounds()
+        with self._lock:
+            if any(bounds.get(p, (0, 0))[1] < o for p, o in known.items()):
+                # It ends before what was read of it: it is another topic of the same name.
+                self._forget()
+        begin = {p: max(fence.get(p, 0), low) for p, (low, _) in bounds.items()}
+        return Upto(bounds, self.read(begin, {p: high for p, (_, high) in bounds.items()}))
+
     def read(self, begin: Mapping[int, int], end: Mapping[int, int]) -> Rows:
         """The rows of all records from ``begin`` up to ``end`` by partition, and maybe others.
 
@@ -82,17 +131,59 @@ class Tail:
             wanted = sum(max(0, end[p] - begin[p]) for p in begin)
             if wanted > self._limits.records:
                 raise self._too_many(f"{wanted:,} records, more than {self._limits.records:,}")
-            self._asked = dict(begin)
-            self._move(self._floor())
+            self._need(begin)
             if any(self._next[p] < end[p] for p in end):
                 self._read(end)
             if len(self._kept) > _MOST_PARTS:
                 self._merge()
-            return self._whole()
+            return self._whole(begin)
+
+    def ahead(self) -> int:
+        """Take in some of the records that have come since, and wait for none; how many they are.
+        None before the first `read`, nor where it has become long already.
+
+        Raises:
+            UserError: they were more than may be kept, and all are forgotten.
+            SystemFailure: Kafka does not give them.
+        """
+        with self._lock:
+            most, share = self._limits, _AHEAD_SHARE
+            size = self._size()
+            if not self._next or size.records > share * most.records:
+                return 0
+            if size.bytes > share * most.bytes:
+                return 0
+            records = self.topic.ahead(dict(self._next))
+            self._take(records)
+            return len(records)
+
+    def settle(self, begin: Mapping[int, int]) -> None:
+        """Forget, in a while, what lies before ``begin``: the lake has it."""
+        with self._lock:
+            self._need({p: max(o, begin.get(p, 0)) for p, o in self._begin.items()})
+
+    def behind(self, end: Mapping[int, int]) -> int:
+        """How many offsets before ``end`` it has not taken in yet."""
+        with self._lock:
+            return sum(max(0, o - self._next.get(p, o)) for p, o in end.items())
+
+    def size(self) -> Size:
+        with self._lock:
+            return self._size()
 
     def close(self) -> None:
         with self._lock:
             self.topic.close()
+
+    def _need(self, begin: Mapping[int, int]) -> None:
+        self._asked = dict(begin)
+        self._move(self._floor())
+
+    def _forget(self) -> None:
+        self._kept, self._begin, self._next = [], {}, {}
+
+    def _size(self) -> Size:
+        return Size(sum(k.records for k in self._kept), self._bytes())
 
     def _floor(self) -> dict[int, int]:
         """From where on is kept: some seconds behind what is asked for. Of those who ask at the
@@ -135,26 +226,45 @@ class Tail:
         kept = _kept(self._judged(records), {r.partition: r.offset + 1 for r in records})
         self._kept.append(kept)
         self._next.update(kept.ends)
+        self._join()
         if self._bytes() > self._limits.bytes:
             self._move(self._asked)
             self._merge()
         if self._bytes() > self._limits.bytes:
-            self._kept, self._begin, self._next = [], {}, {}
+            self._forget()
             raise self._too_many(f"more than {self._limits.bytes:,} bytes")
 
     def _bytes(self) -> int:
         return sum(k.bytes for k in self._kept)
 
+    def _join(self) -> None:
+        """Make one part of the last ones while they are small and alike, so that parts are few and
+        each row is copied a few times only."""
+        while len(self._kept) > 1:
+            first, second = self._kept[-2:]
+            if first.records + second.records > _PART or first.records > 2 * second.records:
+                return
+            landed, dead = (
+                _joined(pair, pair[0].schema).combine_chunks()
+                for pair in (
+                    [first.rows.landed, second.rows.landed],
+                    [first.rows.dead, second.rows.dead],
+                )
+            )
+            self._kept[-2:] = [_kept(Rows(landed, dead), {**first.ends, **second.ends})]
+
     def _merge(self) -> None:
         """One part of all, less what lies before the beginning."""
-        whole = self._whole()
+        whole = self._whole(self._begin)
         rows = Rows(_from(whole.landed, self._begin), _from(whole.dead, self._begin))
         self._kept = [_kept(rows, self._next)]
 
-    def _whole(self) -> Rows:
+    def _whole(self, begin: Mapping[int, int]) -> Rows:
+        """The rows of all parts that have some from ``begin`` on."""
+        kept = [k for k in self._kept if any(e > begin[p] for p, e in k.ends.items())]
         return Rows(
-            _joined([k.rows.landed for k in self._kept], self._landed_schema),
-            _joined([k.rows.dead for k in self._kept], _dead_schema()),
+            _joined([k.rows.landed for k in kept], self._landed_schema),
+            _joined([k.rows.dead for k in kept], _dead_schema()),
         )
 
     def _too_many(self, what: str) -> UserError:

@@ -44,8 +44,8 @@ class Extension(Protocol):
     """What puts rows into tables that the lake does not have yet. Of one query, in this order:"""
 
     def needs(self, tables: Collection[str], known: Collection[str]) -> Collection[str]:
-        """Of the ``known`` tables, those whose state is read besides ``tables``, which the SQL
-        names: as of the same moment."""
+        """Of the ``known`` tables, which are all of the lake's, those whose state is read besides
+        ``tables``, which the SQL names: as of the same moment. A guest must see them."""
 
     def make_views(
         self, con: "DuckDBPyConnection", states: Mapping[str, TableState]
@@ -201,11 +201,14 @@ def _run(
     con = _open(settings, guest.memory_bytes if guest else None)
     try:
         reading = sandbox.read(con, sql)
-        names = _tables(settings, guest)
+        every = list_tables(settings)
+        # Those that there are, for all that the guest can tell.
+        names = [name for name in every if guest is None or guest.sees(name)]
         wanted = _wanted(names, reading, snapshots)
         if extension is not None and not reading.show_tables:
             named = {name.lower() for name in reading.tables}
-            more = extension.needs([name for name in wanted if name.lower() in named], names)
+            more = extension.needs([name for name in wanted if name.lower() in named], every)
+            _check_seen(more, names)
             wanted = {**dict.fromkeys(more), **wanted}
         states = table_states(settings, wanted)
         if as_of is not None:
@@ -252,9 +255,12 @@ def _result(
         raise
 
 
-def _tables(settings: Settings, guest: sandbox.Guest | None) -> list[str]:
-    """The tables that there are, for all that the guest can tell."""
-    return [n for n in list_tables(settings) if guest is None or guest.sees(n)]
+def _check_seen(needed: Collection[str], names: Collection[str]) -> None:
+    if hidden := sorted(set(needed) - set(names)):
+        raise UserError(
+            f"a live answer is made of {', '.join(hidden)} as well, which this token may not see",
+            "ask without live: SET lakehead.live = off; or lakehead token new NAME --tables ...",
+        )
 
 
 def _wanted(

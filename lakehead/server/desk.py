@@ -10,12 +10,15 @@ from typing import Any
 
 import msgspec
 
-from lakehead.errors import LakeheadError, UserError
+from lakehead.contracts.fields import NAME
+from lakehead.contracts.model import DEAD_SUFFIX, LANDING
+from lakehead.errors import LakeheadError, SystemFailure, UserError
 from lakehead.server import wire
 from lakehead.server.fair import Busy, FairQueue
 from lakehead.server.limits import Limits
 from lakehead.server.metrics import Metrics
 from lakehead.server.pool import Cancelled, Pool, TooBig, TooLong, Worker
+from lakehead.server.tails import Tails, forget
 from lakehead.server.tokens import Doorkeeper, Token
 from lakehead.settings import Settings
 
@@ -24,7 +27,7 @@ _GRACE_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Question:
-    """What a client asks. ``form`` and ``formats`` as in `wire.Ask`."""
+    """What a client asks. ``form``, ``formats`` and ``live`` as in `wire.Ask`."""
 
     sql: str
     form: str
@@ -33,6 +36,7 @@ class Question:
     as_of: str | None = None
     driver: bool = False
     seconds: float | None = None
+    live: bool = False
 
 
 class Answer:
@@ -89,6 +93,7 @@ class Desk:
         self.doorkeeper = Doorkeeper(settings)
         self.queue = FairQueue(limits)
         self.pool = Pool(settings, limits)
+        self.tails = Tails(settings)
         self.metrics = Metrics()
         self.running: dict[int, Running] = {}
         self._ids = itertools.count(1)
@@ -126,9 +131,7 @@ class Desk:
                 ):
                     entry.runs(worker)
                     await worker.ask(_asked(question, token, self.limits))
-                    _, body = await worker.receive()
-                    header = msgspec.msgpack.decode(body, type=wire.Header)
-                    yield Answer(worker, header)
+                    yield Answer(worker, await self._header(worker, token))
         except TimeoutError as error:
             outcome = "timeout"
             raise TooLong(f"the answer was not read within {seconds:g} s") from error
@@ -137,7 +140,38 @@ class Desk:
             raise
         finally:
             del self.running[entry.id]
-            self.metrics.answered(protocol, outcome, time.monotonic() - began)
+            self.metrics.answered(protocol, outcome, time.monotonic() - began, question.live)
+
+    async def stop(self) -> None:
+        await self.pool.stop()
+        await self.tails.stop()
+
+    async def _header(self, worker: Worker, token: Token) -> wire.Header:
+        """What comes before rows; the tails that the worker asks for until then are given."""
+        given: list[wire.TailGiven] = []
+        try:
+            while True:
+                kind, body = await worker.receive()
+                if kind != wire.TAIL:
+                    return msgspec.msgpack.decode(body, type=wire.Header)
+                given.append(await self._tail(token, body))
+                await worker.tell(given[-1])
+        finally:
+            for tail in given:
+                forget(tail)
+
+    async def _tail(self, token: Token, body: bytes) -> wire.TailGiven:
+        """What a worker asks for: no more than the token may see, for it has run a stranger's
+        SQL."""
+        ask = msgspec.msgpack.decode(body, type=wire.TailAsk)
+        tables = (f"{LANDING}.{ask.stream}", f"{LANDING}.{ask.stream}{DEAD_SUFFIX}")
+        if not NAME.fullmatch(ask.stream) or not all(map(token.sees, tables)):
+            refused = f"this token may not see the tail of {ask.stream[:100]!r}"
+            return wire.TailGiven(failure=wire.Failure("user", refused))
+        try:
+            return await self.tails.given(ask)
+        except SystemFailure as error:
+            return wire.TailGiven(failure=wire.Failure("system", error.message, error.hint))
 
     @asynccontextmanager
     async def _turn(self, entry: "Running") -> AsyncIterator[None]:
@@ -178,6 +212,7 @@ def _asked(question: Question, token: Token, limits: Limits) -> wire.Ask:
         formats=question.formats,
         as_of=question.as_of,
         driver=question.driver,
+        live=question.live,
     )
 
 

@@ -1,7 +1,8 @@
 """Queries over HTTP: Arrow or JSON lines out; health and metrics.
 
 =======  =================  ======================================================================
-POST     /query             the body is the SQL, or an object with ``sql``, ``params``, ``as_of``
+POST     /query             the body is the SQL, or an object with ``sql``, ``params``, ``as_of``,
+                            ``live``
 GET      /query?sql=        the same, for small ones
 GET      /queries           what runs and waits (role operator)
 DELETE   /queries/ID        cancel (role operator)
@@ -27,7 +28,8 @@ from lakehead.server.tokens import Token
 
 _ARROW, _JSONL = "application/vnd.apache.arrow.stream", "application/x-ndjson"
 _TYPES = {"arrow": _ARROW, "jsonl": _JSONL}
-_KEYS = {"sql", "params", "as_of", "format", "timeout_seconds"}
+_KEYS = {"sql", "params", "as_of", "live", "format", "timeout_seconds"}
+_SWITCH = {"true": True, "false": False}
 
 
 class Http:
@@ -54,6 +56,8 @@ class Http:
         async with self._desk.ask(token, "http", question) as answer:
             response = web.StreamResponse(headers={"Content-Type": _TYPES[question.form]})
             response.headers["Lakehead-Snapshots"] = json.dumps(answer.header.tables)
+            if answer.header.freshness:
+                response.headers["Lakehead-Freshness"] = json.dumps(answer.header.freshness)
             response.enable_chunked_encoding()
             some = await answer.next()
             # Only now: what failed before its first rows is told by the status.
@@ -105,7 +109,8 @@ class Http:
                 "waiting": self._desk.queue.waiting,
                 "workers": len(workers),
                 "worker_resident_bytes": sum(w.resident_bytes() for w in workers),
-            }
+            },
+            await self._desk.tails.sizes(),
         )
         return web.Response(
             body=text.encode(), headers={"Content-Type": "text/plain; version=0.0.4"}
@@ -178,6 +183,13 @@ async def _question(request: web.Request) -> Question:
         raise UserError("params is no list")
     if as_of is not None and not isinstance(as_of, str):
         raise UserError("as_of is no text")
+    live = asked.get("live", False)
+    # As a parameter of the address it is text.
+    live = _SWITCH.get(live, live) if isinstance(live, str) else live
+    if not isinstance(live, bool):
+        raise UserError(f"live is {live!r}, expected true or false")
+    if live and as_of:
+        raise UserError("expected one of live and as_of")
     form = asked.get("format") or (
         "arrow" if _ARROW in request.headers.get("Accept", "") else "jsonl"
     )
@@ -189,4 +201,4 @@ async def _question(request: web.Request) -> Question:
         raise UserError("timeout_seconds is no number") from None
     if seconds is not None and not 0 < seconds < 10**9:
         raise UserError("timeout_seconds must be above 0")
-    return Question(sql, form, params, as_of=as_of, seconds=seconds)
+    return Question(sql, form, params, as_of=as_of, seconds=seconds, live=live)

@@ -78,6 +78,11 @@ class Worker:
         self._writer.write(wire.frame(wire.DONE, msgspec.msgpack.encode(ask)))
         await self._writer.drain()
 
+    async def tell(self, given: wire.TailGiven) -> None:
+        """What it has asked for by a frame of TAIL."""
+        self._writer.write(wire.packed(wire.TAIL, given))
+        await self._writer.drain()
+
     async def receive(self) -> tuple[int, bytes]:
         """The next frame of the answer.
 

@@ -72,7 +72,7 @@ class Server:
             site = web.TCPSite(self._runner, listening.host, http_port, ssl_context=self._tls)
             await site.start()
         except OSError as error:
-            await self.desk.pool.stop()
+            await self.desk.stop()
             raise SystemFailure(f"cannot listen: {error}", "lakehead status") from error
         self.port = int(self._server.sockets[0].getsockname()[1])
         self.http_port = int(self._runner.addresses[0][1])
@@ -84,7 +84,7 @@ class Server:
             client.cancel()
         await asyncio.gather(*self._clients, return_exceptions=True)
         await self._runner.cleanup()
-        await self.desk.pool.stop()
+        await self.desk.stop()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

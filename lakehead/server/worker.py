@@ -1,18 +1,22 @@
 """A worker: answers one query after the other, and may be killed at any time."""
 
-import contextlib
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from lakehead.errors import LakeheadError, UserError
+from lakehead.contracts.model import Contract
+from lakehead.errors import LakeheadError, SystemFailure, UserError
 from lakehead.lake.as_of import parse_as_of
+from lakehead.live import handed, live
+from lakehead.live.tail import Upto
 from lakehead.query import engine, sandbox
+from lakehead.query.freshness import Freshness
 from lakehead.query.result import Result
 from lakehead.query.text import json_text
 from lakehead.server import tokens, wire
@@ -29,24 +33,44 @@ class TooMuch(LakeheadError):
     """The answer has more rows or bytes than the asker may have."""
 
 
+class Given:
+    """Tails that the server gives: a worker does not talk to Kafka."""
+
+    def __init__(self, server: socket.socket) -> None:
+        self._server = server
+
+    def upto(self, contract: Contract, fence: Mapping[int, int], with_dead: bool) -> Upto:
+        ask = wire.TailAsk(contract.stream, dict(fence), with_dead)
+        self._server.sendall(wire.packed(wire.TAIL, ask))
+        body = wire.received(self._server)
+        if body is None:
+            raise SystemFailure("the server has gone")
+        given = msgspec.msgpack.decode(body, type=wire.TailGiven)
+        if given.failure is not None:
+            kind = UserError if given.failure.kind == "user" else SystemFailure
+            raise kind(given.failure.message, given.failure.hint)
+        return Upto(given.bounds, handed.read(Path(given.path)))
+
+
 def serve(settings: Settings, server: socket.socket) -> None:
     """Answer until the server hangs up."""
-    while (body := _receive(server)) is not None:
+    while (body := wire.received(server)) is not None:
         ask = msgspec.msgpack.decode(body, type=wire.Ask)
         try:
-            _answer(settings, ask, server.sendall)
+            _answer(settings, ask, server)
         except BrokenPipeError:
             return
         except Exception as error:
             server.sendall(wire.packed(wire.ERROR, _failure(error)))
 
 
-def _answer(settings: Settings, ask: wire.Ask, send: Callable[[bytes], None]) -> None:
+def _answer(settings: Settings, ask: wire.Ask, server: socket.socket) -> None:
+    send = server.sendall
     if ask.form == "describe":
         send(wire.packed(wire.HEADER, _described(settings, ask)))
         send(wire.frame(wire.DONE, b""))
         return
-    with _run(settings, ask, ask.sql, _bound(ask)) as result:
+    with _run(settings, ask, ask.sql, _bound(ask), Given(server)) as result:
         send(wire.packed(wire.HEADER, _header(result)))
         rows = sent = 0
         for count, chunk in _FORMS[ask.form](result, ask):
@@ -65,10 +89,14 @@ def _answer(settings: Settings, ask: wire.Ask, send: Callable[[bytes], None]) ->
     send(wire.frame(wire.DONE, b""))
 
 
-def _run(settings: Settings, ask: wire.Ask, sql: str, params: Any) -> Result:
+def _run(
+    settings: Settings, ask: wire.Ask, sql: str, params: Any, tails: Given | None = None
+) -> Result:
     guest = sandbox.Guest(partial(tokens.sees, ask.tables), ask.memory_bytes)
     if ask.driver and catalog.concerns(sql):
         return catalog.run(settings, sql, params, guest)
+    if ask.live and tails is not None:
+        return live.answer(settings, tails, sql, params, guest)
     moment = parse_as_of(ask.as_of) if ask.as_of else None
     return engine.run(settings, sql, params, as_of=moment, guest=guest)
 
@@ -96,7 +124,24 @@ def _bound(ask: wire.Ask) -> list[Any] | None:
 
 def _header(result: Result) -> wire.Header:
     read = {name: state.snapshot_id for name, state in result.tables.items()}
-    return wire.Header(types.columns(result.columns), read)
+    fresh = {name: _plain(found) for name, found in result.freshness.items()}
+    return wire.Header(types.columns(result.columns), read, freshness=fresh)
+
+
+def _plain(fresh: Freshness) -> dict[str, Any]:
+    newest, closed = fresh.newest_event_time, fresh.closed_until
+    said = {
+        "read_at": fresh.read_at.isoformat(),
+        "newest_event_time": newest.isoformat() if newest else None,
+        "offsets": dict(fresh.offsets),
+        "tail_rows": fresh.tail_rows,
+    }
+    if fresh.gone:
+        said["gone"] = dict(fresh.gone)
+    if fresh.open_rows is not None:
+        said["closed_until"] = closed.isoformat() if closed else None
+        said["open_rows"] = fresh.open_rows
+    return said
 
 
 def _pieces(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -178,23 +223,3 @@ def _failure(error: Exception) -> wire.Failure:
             return wire.Failure("user", "the SQL is nested too deeply")
         case _:
             return wire.Failure("system", f"{type(error).__name__}: {error}")
-
-
-def _receive(server: socket.socket) -> bytes | None:
-    head = _exactly(server, wire.HEAD.size)
-    if head is None:
-        return None
-    length, _ = wire.HEAD.unpack(head)
-    return _exactly(server, length)
-
-
-def _exactly(server: socket.socket, length: int) -> bytes | None:
-    parts = []
-    while length:
-        with contextlib.suppress(InterruptedError):
-            part = server.recv(min(length, 2**20))
-            if not part:
-                return None
-            parts.append(part)
-            length -= len(part)
-    return b"".join(parts)

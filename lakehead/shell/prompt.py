@@ -33,9 +33,10 @@ def run_shell(settings: Settings, as_of: AsOf | None = None) -> None:
     """
     list_tables(settings)
     shell = Shell(settings, sys.stdout, as_of)
-    if sys.stdin.isatty():
-        _ask(shell)
-    else:
+    with contextlib.closing(shell):
+        if sys.stdin.isatty():
+            _ask(shell)
+            return
         with contextlib.suppress(Quit):
             for statement in statements(sys.stdin):
                 shell.run(statement)

@@ -18,6 +18,11 @@ _SHOW = re.compile(r"show\s+([a-z_.]+(?:\s+[a-z]+)*)", re.IGNORECASE)
 _PLAIN = re.compile(
     r"(discard|deallocate|close|unlisten|listen|reset|savepoint|release|lock)\b.*", re.I | re.S
 )
+# Answers up to the last event.
+LIVE = "lakehead.live"
+_SWITCH = dict.fromkeys(("on", "true", "yes", "1"), True)
+_SWITCH |= dict.fromkeys(("off", "false", "no", "0", "default"), False)
+_OPTION = re.compile(r"(?:-c\s*|--)([A-Za-z_.-]+)=((?:\\.|[^\\\s])*)")
 _DURATION = re.compile(r"(\d+)\s*(ms|s|min|h)?")
 _MS = {"": 1, "ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000}
 # What a driver may set to anything: it changes nothing in what lakehead answers.
@@ -74,6 +79,7 @@ class Session:
     user: str
     status: str = "I"
     timeout_seconds: float | None = None
+    live: bool = False
     settings: dict[str, str] = field(default_factory=dict)
 
     def shown(self, name: str) -> str | None:
@@ -101,9 +107,24 @@ class Session:
             "lc_collate": "C",
             "lc_ctype": "C",
             "session_authorization": self.user,
+            LIVE: "on" if self.live else "off",
             "statement_timeout": f"{round((self.timeout_seconds or 0) * 1000)}",
         }
         return fixed.get(name, self.settings.get(name))
+
+
+def started(user: str, options: str) -> Session:
+    """The session of a client that connects with these ``options``, such as ``-c name=value``. What
+    drivers ask for besides lakehead's own is let go.
+
+    Raises:
+        UserError: one of lakehead's own cannot be set so.
+    """
+    session = Session(user)
+    for name, value in _OPTION.findall(options):
+        if name.lower().startswith("lakehead."):
+            answer(session, f"SET {name} = {value}")
+    return session
 
 
 def answer(session: Session, sql: str) -> Reply | None:
@@ -132,8 +153,12 @@ def answer(session: Session, sql: str) -> Reply | None:
         value = session.shown(name)
         return None if value is None else Reply("SHOW", name, value)
     if word == "reset" or text.lower() == "discard all":
-        session.timeout_seconds = None
-        session.settings.clear()
+        reset = text.split()[1].lower() if word == "reset" and len(text.split()) > 1 else "all"
+        if reset in ("all", LIVE):
+            session.live = False
+        if reset != LIVE:
+            session.timeout_seconds = None
+            session.settings.clear()
     if _PLAIN.fullmatch(text):
         return Reply(word.upper() + (" ALL" if word == "discard" else ""))
     return None
@@ -154,6 +179,10 @@ def _set(session: Session, text: str) -> Reply:
             raise UserError(f"statement_timeout is {value!r}, expected such as '30s'")
         milliseconds = int(found[1]) * _MS[found[2] or ""]
         session.timeout_seconds = milliseconds / 1000 or None
+    elif name == LIVE:
+        if value.lower() not in _SWITCH:
+            raise UserError(f"{LIVE} is {value!r}, expected on or off")
+        session.live = _SWITCH[value.lower()]
     elif name in _FIXED:
         if value.lower() not in _FIXED[name]:
             raise UserError(f"{name} is {session.shown(name)!r} here and cannot be {value!r}")

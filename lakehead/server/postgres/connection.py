@@ -82,13 +82,12 @@ class Connection:
         try:
             async with asyncio.timeout(LOGIN_SECONDS):
                 full = len(self._others) >= self._desk.limits.connections
-                token = await log_in(self._desk, self._channel, self._tls, self._cancel, full)
+                admitted = await log_in(self._desk, self._channel, self._tls, self._cancel, full)
         except (Gone, TimeoutError):
             return
-        if token is None:
+        if admitted is None:
             return
-        self._token = token
-        self._session = commands.Session(token.name)
+        self._token, self._session = admitted
         process = secrets.randbits(31)
         while process in self._others:
             process = secrets.randbits(31)
@@ -331,7 +330,13 @@ class Connection:
         if self._session.status == "E":
             raise UserError("the transaction has failed; nothing runs before ROLLBACK")
         return Question(
-            sql, form, params, formats or [], driver=True, seconds=self._session.timeout_seconds
+            sql,
+            form,
+            params,
+            formats or [],
+            driver=True,
+            seconds=self._session.timeout_seconds,
+            live=self._session.live and form != "describe",
         )
 
     def _columns(self, portal: Portal) -> list[wire.Column]:

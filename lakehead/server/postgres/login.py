@@ -3,6 +3,7 @@
 import ssl
 from collections.abc import Callable
 
+from lakehead.errors import UserError
 from lakehead.server.desk import Desk
 from lakehead.server.postgres import commands
 from lakehead.server.postgres import messages as m
@@ -35,8 +36,9 @@ async def log_in(
     tls: ssl.SSLContext | None,
     cancel: Callable[[int, int], None],
     full: bool,
-) -> Token | None:
-    """The token of a client, which has been told that it may come in; None where it may not.
+) -> tuple[Token, commands.Session] | None:
+    """The token of a client, which has been told that it may come in, and its session; None where
+    it may not.
 
     ``cancel`` is called where that is all the client wants. ``full``: no more clients are taken.
     """
@@ -62,7 +64,7 @@ async def log_in(
 
 async def _greet(
     desk: Desk, channel: Channel, code: int, body: m.Body, tls: bool, full: bool
-) -> Token:
+) -> tuple[Token, commands.Session]:
     if code >> 16 != m.PROTOCOL_3:
         raise _TurnedAway("0A000", f"protocol {code >> 16} is not spoken here")
     options = {}
@@ -85,7 +87,10 @@ async def _greet(
         raise _TurnedAway("28P01", text, "lakehead token new NAME")
     if full:
         raise _TurnedAway("53300", "too many connections")
-    session = commands.Session(token.name)
+    try:
+        session = commands.started(token.name, options.get("options", ""))
+    except UserError as error:
+        raise _TurnedAway("22023", error.message, error.hint) from None
     told = {
         "server_version": commands.VERSION,
         "application_name": options.get("application_name", ""),
@@ -94,4 +99,4 @@ async def _greet(
     }
     statuses = (m.parameter_status(name, value) for name, value in told.items())
     await channel.send(m.authentication(0), *statuses)
-    return token
+    return token, session

@@ -22,12 +22,14 @@ APPENDED_MS = int(at(3600).timestamp() * 1000)
 @dataclass
 class MemoryTopic:
     """Kafka's double: by partition its records, None for an offset without one. ``batch`` are given
-    at once, and ``ahead`` are given though nobody asked for them yet."""
+    at once, and ``further`` are given though nobody asked for them yet. The newest ``held`` of each
+    are not at hand before somebody waits for them."""
 
     log: dict[int, list[Record | None]] = field(default_factory=lambda: {0: [], 1: []})
     first: dict[int, int] = field(default_factory=dict)
     batch: int = 3
-    ahead: int = 0
+    further: int = 0
+    held: int = 0
     taken: int = 0
     open: int = 0
 
@@ -38,12 +40,23 @@ class MemoryTopic:
         for partition, upto in end.items():
             given = [
                 record
-                for record in self.log[partition][begin[partition] : upto + self.ahead]
+                for record in self.log[partition][begin[partition] : upto + self.further]
                 if record is not None
             ]
             for i in range(0, len(given), self.batch):
                 self.taken += len(given[i : i + self.batch])
                 yield given[i : i + self.batch]
+
+    def ahead(self, begin: Mapping[int, int]) -> list[Record]:
+        """One batch, as far as ``held`` does not keep it back."""
+        for partition in begin:
+            records = self.log[partition]
+            upto = len(records) - self.held
+            given = [r for r in records[begin[partition] : max(upto, 0)] if r is not None]
+            if given:
+                self.taken += len(given[: self.batch])
+                return given[: self.batch]
+        return []
 
     def close(self) -> None:
         self.open -= 1

@@ -54,7 +54,7 @@ def check(shop: Shop, live: Live) -> None:
 def test_each_record_is_there_once(steps: list[tuple[str, int]], ahead: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         shop = make_shop(Path(folder))
-        shop.topic.ahead = ahead
+        shop.topic.further = ahead
         with shop.live() as warm:
             for step, partition in [*steps, ("ask", 0)]:
                 match step:

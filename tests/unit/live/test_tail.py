@@ -43,7 +43,7 @@ def test_what_is_kept_is_what_was_asked_for(
     steps: list[tuple[int, int, int, int]], ahead: int, parts: int, slack: float
 ) -> None:
     """Whatever came since, and wherever the fence moved: also back."""
-    topic = MemoryTopic(ahead=ahead)
+    topic = MemoryTopic(further=ahead)
     tail = make_tail(topic)
     begin = {0: 0, 1: 0}
     with pytest.MonkeyPatch.context() as patched:
