@@ -32,13 +32,23 @@ def append_line(path: Path, line: str) -> None:
         os.close(file)
 
 
+def write_whole(path: Path, text: str) -> None:
+    """Replace a file in one step, so that a reader or a crash never sees half of it."""
+    _replace(path, text, 0o666)
+
+
 def write_private(path: Path, text: str) -> None:
-    """Replace a file in one step by one that its owner alone can read."""
+    """As ``write_whole``, by a file that its owner alone can read."""
+    _replace(path, text, 0o600)
+
+
+def _replace(path: Path, text: str, mode: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     # Of a process of the same number that was killed.
     part.unlink(missing_ok=True)
     try:
-        file = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        file = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(file, "w", encoding="utf-8") as open_file:
             open_file.write(text)
             open_file.flush()

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from lakehead.errors import UserError
+from lakehead.files import write_whole
 from lakehead.kafka_access import KafkaAccess, Secret, read_access
 
 INSTALL_ROOT = Path(__file__).resolve().parent.parent
@@ -209,28 +210,6 @@ class Settings:
         """Write ``settings.json``, whole or not at all."""
         self.home.mkdir(parents=True, exist_ok=True)
         write_whole(self.home / "settings.json", json.dumps(asdict(self.tuning), indent=2) + "\n")
-
-
-def write_whole(path: Path, text: str, private: bool = False) -> None:
-    """Replace a file in one step, so that a reader or a crash never sees half of it.
-
-    ``private``: at no time can anybody but the owner read it.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with open(part, "w", encoding="utf-8", opener=_private if private else None) as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def find_project(start: Path) -> Path:

@@ -90,7 +90,7 @@ def new(
     from lakehead.contracts.editor_schema import schema_text
     from lakehead.contracts.fields import NAME, NAME_EXPECTED
     from lakehead.contracts.scaffold import scaffold
-    from lakehead.settings import write_whole
+    from lakehead.files import write_whole
 
     settings = load_settings(home)
     if not NAME.fullmatch(name):

@@ -8,7 +8,8 @@ import typer
 from lakehead.cli.options import Home, Json, complete_stream
 from lakehead.cli.render import err, out, print_json, table
 from lakehead.errors import UserError
-from lakehead.settings import Settings, load_settings, write_whole
+from lakehead.files import write_private
+from lakehead.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from lakehead.streams.users import Right
@@ -79,7 +80,7 @@ def add(
         )
     password = users.add(settings, name, rights, new_password)
     if properties is not None and password is not None:
-        write_whole(properties, users.client_properties(settings, name, password), private=True)
+        write_private(properties, users.client_properties(settings, name, password))
     shown = None if properties else password
     if json_:
         print_json({"name": name, "rights": said, "password": shown})

@@ -144,8 +144,8 @@ def _show(graph: "Graph", view: "View", columns: bool, format_: Format) -> None:
 def _write_events(settings: Settings, graph: "Graph", path: Path, json_: bool) -> None:
     import json
 
+    from lakehead.files import write_whole
     from lakehead.lineage.job_events import job_events
-    from lakehead.settings import write_whole
 
     events = job_events(settings, graph)
     lines = "".join(json.dumps(event) + "\n" for event in events)

@@ -144,9 +144,9 @@ def _write_certified(
 ) -> None:
     import json
 
+    from lakehead.files import write_whole
     from lakehead.live.certificate import certify_answer
     from lakehead.query.output import write
-    from lakehead.settings import write_whole
 
     said = json.dumps(certify_answer(settings, sql, result).as_json(), indent=2)
     if path is None and format == "json":

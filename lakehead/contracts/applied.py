@@ -9,7 +9,8 @@ from pathlib import Path
 from lakehead.contracts.load import contract_from_text, contract_path, load_contract
 from lakehead.contracts.model import Contract
 from lakehead.errors import UserError
-from lakehead.settings import Settings, write_whole
+from lakehead.files import write_whole
+from lakehead.settings import Settings
 
 
 def applied_contract(settings: Settings, stream: str) -> Contract | None:

@@ -12,7 +12,7 @@ from lakehead.deploy.manifest import Manifest, Secret
 from lakehead.deploy.profile import Profile
 from lakehead.deploy.project import StreamJob
 from lakehead.errors import UserError
-from lakehead.settings import write_whole
+from lakehead.files import write_whole
 
 FOLDERS = ("kafka", "flink", "spark", "airflow")
 _HEAD = "# Written by lakehead deploy render, from contracts, models and the cluster profile.\n"

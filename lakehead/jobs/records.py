@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lakehead.errors import SystemFailure
+from lakehead.files import write_whole
 from lakehead.jobs.spec import Insert, JobSpec
 from lakehead.jobs.versions import Version
 from lakehead.lake.swap import Rename
-from lakehead.settings import Settings, write_whole
+from lakehead.settings import Settings
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
 
+from lakehead.files import write_whole
 from lakehead.jobs.spec import JobSpec
-from lakehead.settings import INSTALL_ROOT, write_whole
+from lakehead.settings import INSTALL_ROOT
 
 DEADLINE_SECONDS = 180
 

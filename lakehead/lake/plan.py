@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from lakehead.errors import SystemFailure
+from lakehead.files import write_whole
 from lakehead.lake.snapshots import Field, SnapshotGone, TableState, local_path
-from lakehead.settings import Settings, write_whole
+from lakehead.settings import Settings
 
 KEPT_PLANS = 20
 _FORMAT = 2

@@ -13,12 +13,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lakehead.files import write_whole
 from lakehead.lake.plan import Plan, plan_files
 from lakehead.lake.retention import lineage
 from lakehead.lake.snapshots import TableState
 from lakehead.query.types import quoted, quoted_table
 from lakehead.query.views import make_view
-from lakehead.settings import Settings, write_whole
+from lakehead.settings import Settings
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from lakehead import __version__
 from lakehead.contracts.types import FieldType
+from lakehead.files import write_whole
 from lakehead.jobs.live import live_model
 from lakehead.jobs.reconcile import ALL, Range
 from lakehead.lake.ops import Records, append
 from lakehead.proof.parity import ParityReport
-from lakehead.settings import Settings, write_whole
+from lakehead.settings import Settings
 
 _STRING, _LONG, _TIME = map(FieldType, ("string", "long", "timestamp"))
 PARITY = Records(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lakehead.contracts.model import LANDING
+from lakehead.files import write_whole
 from lakehead.jobs.live import live_bound
 from lakehead.lake.snapshots import table_state
 from lakehead.lineage.run_events import recorded
@@ -20,7 +21,7 @@ from lakehead.proof.evidence import NONE, newest_checkpoint
 from lakehead.proof.parity import closed_until
 from lakehead.proof.publish import Gate, alone
 from lakehead.proof.replace import replace_windows
-from lakehead.settings import Settings, write_whole
+from lakehead.settings import Settings
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lakehead.settings import Settings, write_whole
+from lakehead.files import write_whole
+from lakehead.settings import Settings
 
 if TYPE_CHECKING:
     from lakehead.quality.check import CheckResult

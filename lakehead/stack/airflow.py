@@ -17,8 +17,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from lakehead.errors import SystemFailure, UserError
-from lakehead.files import locked, write_private
-from lakehead.settings import INSTALL_ROOT, Settings, write_whole
+from lakehead.files import locked, write_private, write_whole
+from lakehead.settings import INSTALL_ROOT, Settings
 from lakehead.stack.probe import answer
 from lakehead.stack.supervisor import Program
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import yaml
 
 from lakehead.errors import UserError
-from lakehead.settings import TASK_SLOTS, Settings, Tuning, write_whole
+from lakehead.files import write_whole
+from lakehead.settings import TASK_SLOTS, Settings, Tuning
 
 _LOG4J = """\
 rootLogger.level = INFO

@@ -4,8 +4,9 @@ import subprocess
 from pathlib import Path
 
 from lakehead.errors import SystemFailure
+from lakehead.files import write_whole
 from lakehead.kafka_access import KAFKA_CLASSES, Secret, jaas
-from lakehead.settings import STACK_USER, Settings, write_whole
+from lakehead.settings import STACK_USER, Settings
 from lakehead.stack import kafka_secrets
 
 _LOG4J = """\

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakehead.errors import UserError
-from lakehead.settings import Settings, write_whole
+from lakehead.files import write_private
+from lakehead.settings import Settings
 
 if TYPE_CHECKING:
     from cryptography.x509 import KeyUsage
@@ -46,11 +47,11 @@ def ensure(settings: Settings) -> None:
     settings.secrets.mkdir(parents=True, exist_ok=True)
     settings.secrets.chmod(0o700)
     if not password(settings).exists():
-        write_whole(password(settings), secrets.token_urlsafe(_PASSWORD_BYTES), private=True)
+        write_private(password(settings), secrets.token_urlsafe(_PASSWORD_BYTES))
     pair = (authority(settings), broker_identity(settings))
     if not all(path.exists() for path in pair):
         for path, text in zip(pair, _certificates(), strict=True):
-            write_whole(path, text, private=True)
+            write_private(path, text)
     _check_time(settings)
 
 

@@ -16,7 +16,8 @@ from typing import Any
 import psutil
 
 from lakehead.errors import SystemFailure
-from lakehead.settings import Settings, write_whole
+from lakehead.files import write_whole
+from lakehead.settings import Settings
 
 # Not LAKEHEAD_HOME: a person may have exported that, and their shell is no part of the stack.
 HOME_VARIABLE = "LAKEHEAD_SUPERVISED_HOME"

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from lakehead.errors import UserError
-from lakehead.settings import Settings, write_whole
+from lakehead.files import write_whole
+from lakehead.settings import Settings
 
 # Counted up when what a manifest says changes.
 FORMAT = 2

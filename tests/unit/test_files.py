@@ -1,13 +1,14 @@
 """Files that several processes write."""
 
 import fcntl
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from lakehead.files import locked, write_private
+from lakehead.files import locked, write_private, write_whole
 
 WRITE = """
 import sys
@@ -46,4 +47,28 @@ def test_a_private_file_is_replaced_whole_and_stays_private(tmp_path: Path) -> N
     with pytest.raises(UnicodeEncodeError):
         write_private(path, "\ud800")
     assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "file"
+    write_whole(path, "one")
+    write_whole(path, "two")
+    assert path.read_text() == "two"
+    assert [p.name for p in path.parent.iterdir()] == ["file"]
+
+
+def test_a_write_that_fails_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    write_whole(path, "old")
+
+    def fail(*_: object, **__: object) -> int:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="no space"):
+        write_whole(path, "new")
+    assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]

@@ -1,5 +1,4 @@
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ from lakehead.settings import (
     Tuning,
     find_project,
     load_settings,
-    write_whole,
 )
 
 
@@ -65,14 +63,6 @@ def test_bad_settings_are_named(tmp_path: Path, text: str, says: str) -> None:
     (tmp_path / "settings.json").write_text(text)
     with pytest.raises(UserError, match=says):
         load_settings(tmp_path)
-
-
-def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
-    path = tmp_path / "a" / "file"
-    write_whole(path, "one")
-    write_whole(path, "two")
-    assert path.read_text() == "two"
-    assert [p.name for p in path.parent.iterdir()] == ["file"]
 
 
 def test_bad_settings_name_their_file(tmp_path: Path) -> None:
@@ -151,22 +141,6 @@ def test_addresses_are_on_loopback_and_follow_the_port_base(tmp_path: Path) -> N
 def test_two_port_bases_eleven_apart_share_no_port() -> None:
     one, two = (set(Ports(base).all().values()) for base in (20_000, 20_011))
     assert not one & two
-
-
-def test_a_write_that_fails_leaves_the_old_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "file"
-    write_whole(path, "old")
-
-    def fail(*_: object, **__: object) -> int:
-        raise OSError("no space left")
-
-    monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match="no space"):
-        write_whole(path, "new")
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_spark_may_run_elsewhere_with_settings_of_its_own(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from lakehead.contracts.pages import markdown
 from lakehead.contracts.types import FieldType
 from lakehead.contracts.words import rules_of, settings_of
 from lakehead.errors import UserError
-from lakehead.settings import write_whole
+from lakehead.files import write_whole
 
 if TYPE_CHECKING:
     from jinja2 import Environment
