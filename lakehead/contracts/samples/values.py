@@ -174,11 +174,12 @@ def _range(field: Field, least: int, most: int, scale: int = 0) -> tuple[int, in
     unit = 10**scale
     low = None if field.minimum is None else math.ceil(_number(field.minimum) * unit)
     high = None if field.maximum is None else math.floor(_number(field.maximum) * unit)
+    low = None if low is None else max(low, least)
+    high = None if high is None else min(high, most)
     if low is None:
-        low = 0 if high is None or high >= 0 else high - _SPAN * unit
+        low = 0 if high is None or high >= 0 else max(high - _SPAN * unit, least)
     if high is None:
-        high = low + _SPAN * unit
-    low, high = max(low, least), min(high, most)
+        high = min(low + _SPAN * unit, most)
     if low > high:
         raise ValueError(f"no {field.type} is between {field.minimum} and {field.maximum}")
     return low, high
