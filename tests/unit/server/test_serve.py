@@ -120,10 +120,11 @@ def test_workers_end_with_the_server(tmp_path: Path) -> None:
     lake = filled(tmp_path)
     with running(lake, Listening(port=0, http_port=0, limits=replace(LIMITS, workers=2))) as up:
         assert up.ask(COUNT).json() == {"n": ROWS}
-        pids = [worker.pid for worker in up.server.desk.pool.workers]
-        os.kill(pids[0], signal.SIGKILL)
-        # A worker that dies while nobody asks it is replaced.
-        wait_until(lambda: not _alive(pids[0]), "the worker to be gone", 30)
+        first = up.server.desk.pool.workers[0]
+        os.kill(first.pid, signal.SIGKILL)
+        # A worker that dies while nobody asks it is replaced. It is a zombie before its last
+        # thread has ended, and not dead yet.
+        wait_until(lambda: not first.alive, "the worker to be gone", 30)
         assert up.ask(COUNT).json() == {"n": ROWS}
         pids = [worker.pid for worker in up.server.desk.pool.workers]
     wait_until(lambda: not any(map(_alive, pids)), "the workers to be gone", 30)
