@@ -79,8 +79,10 @@ def said(stack: Stack) -> Iterator[list[str]]:
 
 
 @pytest.fixture(scope="module")
-def scheduled(stack: Stack, said: list[str]) -> Airflow:
-    return Airflow(stack)
+def scheduled(stack: Stack, said: list[str]) -> Iterator[Airflow]:
+    found = Airflow(stack)
+    with found.client:
+        yield found
 
 
 def clean(stack: Stack) -> None:
