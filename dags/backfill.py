@@ -2,10 +2,9 @@
 
 from datetime import timedelta
 
-import pendulum
 from airflow.sdk import DAG, Param, task
 
-from lakehead.schedules.operator import HEAVY, USUAL, LakeheadOperator
+from lakehead.schedules.operator import HEAVY, SINCE, USUAL, LakeheadOperator
 
 
 @task
@@ -28,7 +27,7 @@ with DAG(
     "backfill",
     description="Settle a range of days again.",
     schedule=None,
-    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    start_date=SINCE,
     max_active_runs=1,
     default_args=USUAL,
     params={

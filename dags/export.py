@@ -2,10 +2,9 @@
 
 import os
 
-import pendulum
 from airflow.sdk import DAG
 
-from lakehead.schedules.operator import USUAL, LakeheadOperator, mart
+from lakehead.schedules.operator import SINCE, USUAL, LakeheadOperator, mart
 
 MODEL = "revenue_by_country"
 EXPORTS = os.path.join(os.environ["LAKEHEAD_HOME"], "exports")
@@ -14,7 +13,7 @@ with DAG(
     "export",
     description="Copy a mart to Parquet each time that it was settled.",
     schedule=[mart(MODEL)],
-    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    start_date=SINCE,
     max_active_runs=1,
     default_args=USUAL,
     tags=["lakehead"],

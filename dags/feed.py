@@ -2,16 +2,15 @@
 
 from datetime import timedelta
 
-import pendulum
 from airflow.sdk import DAG
 
-from lakehead.schedules.operator import USUAL, LakeheadOperator
+from lakehead.schedules.operator import SINCE, USUAL, LakeheadOperator
 
 with DAG(
     "feed",
     description="Produce sample events with some faults.",
     schedule="* * * * *",
-    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    start_date=SINCE,
     catchup=False,
     max_active_runs=1,
     # Sending twice is not the same as once: what a broken run sent stays sent.

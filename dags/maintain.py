@@ -2,16 +2,15 @@
 
 from datetime import timedelta
 
-import pendulum
 from airflow.sdk import DAG
 
-from lakehead.schedules.operator import HEAVY, USUAL, LakeheadOperator
+from lakehead.schedules.operator import HEAVY, SINCE, USUAL, LakeheadOperator
 
 with DAG(
     "maintain",
     description="Compact, expire, compute statistics; then prove that nothing was lost by it.",
     schedule="30 3 * * *",
-    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    start_date=SINCE,
     catchup=False,
     max_active_runs=1,
     default_args=USUAL | {"execution_timeout": timedelta(hours=2)},

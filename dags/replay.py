@@ -2,16 +2,15 @@
 
 from datetime import timedelta
 
-import pendulum
 from airflow.sdk import DAG, Param
 
-from lakehead.schedules.operator import HEAVY, MARTS, USUAL, LakeheadOperator
+from lakehead.schedules.operator import HEAVY, MARTS, SINCE, USUAL, LakeheadOperator
 
 with DAG(
     "replay",
     description="Rebuild one mart from the lake.",
     schedule=None,
-    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    start_date=SINCE,
     max_active_runs=1,
     default_args=USUAL | {"execution_timeout": timedelta(hours=6)},
     params={

@@ -6,10 +6,9 @@ A run by the clock settles all that is due, late rows of any hour included. A ba
 
 from datetime import timedelta
 
-import pendulum
 from airflow.sdk import DAG, CronDataIntervalTimetable, task
 
-from lakehead.schedules.operator import HEAVY, MARTS, USUAL, LakeheadOperator
+from lakehead.schedules.operator import HEAVY, MARTS, SINCE, USUAL, LakeheadOperator
 
 
 def of_a_backfill(words: str) -> str:
@@ -41,7 +40,7 @@ with DAG(
     "settle",
     description="Audit, then reconcile each model past its gate, then certify.",
     schedule=CronDataIntervalTimetable("0 * * * *", timezone="UTC"),
-    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    start_date=SINCE,
     # What is due is found from the ledger: a run that was missed is made up for by the next.
     catchup=False,
     max_active_runs=1,

@@ -5,10 +5,9 @@ A failure is a line in `alerts.jsonl` of the home.
 
 from datetime import timedelta
 
-import pendulum
 from airflow.sdk import DAG, task
 
-from lakehead.schedules.operator import USUAL, LakeheadOperator
+from lakehead.schedules.operator import SINCE, USUAL, LakeheadOperator
 
 # What Kafka holds must be in the lake after so many seconds.
 FRESH_SECONDS = "60"
@@ -27,7 +26,7 @@ with DAG(
     "watch",
     description="Freshness, expectations and the rules between events.",
     schedule="*/10 * * * *",
-    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    start_date=SINCE,
     catchup=False,
     max_active_runs=1,
     default_args=USUAL | {"retries": 1, "execution_timeout": timedelta(minutes=8)},

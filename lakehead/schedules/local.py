@@ -64,12 +64,12 @@ def _described(dag: Any) -> dict[str, Any]:
 def _run(dag: Any, asked: dict[str, Any], tell: Any) -> None:
     from airflow.sdk.listener import get_listener_manager
 
-    if refused := _refused(dag, asked["conf"]):
+    moments = list(_moments(dag, asked))
+    if refused := _refused(dag, asked["conf"]) or _too_early(dag, moments):
         tell(event="refused", why=refused)
         return
     manager: Any = get_listener_manager()
     manager.add_listener(_Listener(tell))
-    moments = list(_moments(dag, asked))
     tell(event="runs", moments=[moment.isoformat() for moment in moments])
     for moment in moments:
         tell(event="run", at=moment.isoformat())
@@ -84,6 +84,13 @@ def _refused(dag: Any, conf: dict[str, Any]) -> str | None:
             copy(dag.params.get_param(name)).resolve(conf[name])
         except ParamValidationError as error:
             return f"param {name}: {str(error).splitlines()[0]}"
+    return None
+
+
+def _too_early(dag: Any, moments: list[datetime]) -> str | None:
+    """Why there is no task at these times: Airflow would run none, and call that a success."""
+    if moments and dag.start_date and moments[0] < dag.start_date:
+        return f"a run of {moments[0].isoformat()} is before its start_date, {dag.start_date}"
     return None
 
 

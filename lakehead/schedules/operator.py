@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections import deque
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import Asset, AssetAlias, BaseOperator, Context
@@ -29,6 +29,8 @@ USUAL: dict[str, Any] = {
     "execution_timeout": timedelta(minutes=30),
     "on_failure_callback": alert,
 }
+# The ``start_date`` of DAGs: Airflow runs no task of an earlier time, and events may be old.
+SINCE = datetime(2000, 1, 1, tzinfo=UTC)
 # The slots of a task that may start Spark: nothing else runs beside it.
 HEAVY = TASK_SLOTS
 # The outlet of a task that ``publishes``: which mart it is turns out as it runs.

@@ -58,7 +58,8 @@ class TaskEnd:
 
 @dataclass
 class Run:
-    """One run. ``at`` is when it would be due, ISO-8601 in UTC; ``state`` is Airflow's word."""
+    """One run. ``at`` is when it would be due, ISO-8601 in UTC; ``state`` is Airflow's word, or
+    that no task ran, which Airflow calls a success."""
 
     at: str
     state: str = "running"
@@ -91,7 +92,8 @@ def run(
 
     Raises:
         UserError: Airflow is not installed, there is no such DAG, it has no such param or does not
-            take its value, or it does not run by the clock and so has no runs within a range.
+            take its value, it begins later, or it does not run by the clock and so has no runs
+            within a range.
         SystemFailure: Airflow ended before the runs had; names its log.
     """
     asked: dict[str, Any] = {"dag": name, "conf": dict(params)}
@@ -120,7 +122,7 @@ def run(
                 case "task":
                     _hear(runs[-1], event, began, say)
                 case "ran":
-                    runs[-1].state = event["state"]
+                    runs[-1].state = event["state"] if runs[-1].tasks else "no task ran"
                     runs[-1].seconds = round(time.monotonic() - began[event["at"], 0], 1)
     if expected is None or len(runs) < expected or any(r.state == "running" for r in runs):
         raise _broken(settings)

@@ -95,6 +95,11 @@ def test_a_dag_runs_as_of_a_moment_and_over_a_range(project: Path) -> None:
         assert "there is no model" in run["tasks"][1]["error"]
     assert "small of 2026-01-31T11:00:00+00:00, 1 of 2" in done.stderr
 
+    # Airflow would run no task of a time before the DAG's start, and call that a success.
+    early = lakehead(project, "dag", "run", "small", "--date", "2025-12-31")
+    assert early.returncode == 2
+    assert "a run of 2025-12-31T00:00:00+00:00 is before its start_date" in early.stderr
+
 
 def test_a_run_that_is_interrupted_leaves_nothing_behind(project: Path) -> None:
     (project / "dags" / "small.py").write_text(
