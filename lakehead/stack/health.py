@@ -1,6 +1,8 @@
 """Whether each part of a stack answers, where, and how much memory it holds."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import psutil
@@ -46,7 +48,7 @@ def answers(settings: Settings, part: str) -> bool:
     """Whether something answers as this part should, whoever started it."""
     # The file of one that was killed stays.
     is_left = part in READY_FILES and part not in {state.name for state in states(settings)}
-    return not is_left and _answers(settings, part)
+    return not is_left and _Look(settings).answers(part)
 
 
 def ready_file(settings: Settings, part: str) -> Path:
@@ -54,20 +56,32 @@ def ready_file(settings: Settings, part: str) -> Path:
     return settings.run / f"{part}.ready"
 
 
-def _answers(settings: Settings, part: str) -> bool:
-    match part:
-        case "kafka":
-            # The broker opens its listener last, once it can serve.
-            return accepts(settings.ports.kafka)
-        case "jobmanager":
-            return _flink_overview(settings) is not None
-        case "taskmanager":
-            overview = _flink_overview(settings)
-            return overview is not None and int(overview["taskmanagers"]) > 0
-        case "controller" | "settler":
-            return ready_file(settings, part).exists()
-    [extra] = [extra for extra in extras.EXTRAS if part in extra.parts]
-    return extra.ready(settings)[part]
+class _Look:
+    """A look at the parts at one time: what tells of several of them is asked once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._extras: dict[str, Mapping[str, bool]] = {}
+
+    def answers(self, part: str) -> bool:
+        match part:
+            case "kafka":
+                # The broker opens its listener last, once it can serve.
+                return accepts(self._settings.ports.kafka)
+            case "jobmanager":
+                return self._overview is not None
+            case "taskmanager":
+                return self._overview is not None and int(self._overview["taskmanagers"]) > 0
+            case "controller" | "settler":
+                return ready_file(self._settings, part).exists()
+        [extra] = [extra for extra in extras.EXTRAS if part in extra.parts]
+        if extra.name not in self._extras:
+            self._extras[extra.name] = extra.ready(self._settings)
+        return self._extras[extra.name][part]
+
+    @cached_property
+    def _overview(self) -> dict[str, int] | None:
+        return _flink_overview(self._settings)
 
 
 def states(settings: Settings) -> list[ProgramState]:
@@ -77,7 +91,8 @@ def states(settings: Settings) -> list[ProgramState]:
 
 def _readiness(settings: Settings, running: list[ProgramState]) -> dict[str, bool]:
     alive = {s.name for s in running if s.state in ("RUNNING", "STARTING")}
-    return {part: part in alive and _answers(settings, part) for part in wanted(settings)}
+    look = _Look(settings)
+    return {part: part in alive and look.answers(part) for part in wanted(settings)}
 
 
 def parts(settings: Settings) -> list[PartHealth]:
